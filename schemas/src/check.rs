@@ -1,0 +1,102 @@
+//! Answers all faults of a fleet's tree at once, or what the tree desires.
+//!
+//! Reads files as they came in; never looks at the disk, Docker or the log.
+
+mod fault;
+mod graph;
+mod inside;
+mod judge;
+mod nearest;
+mod ports;
+mod references;
+mod rule;
+mod tree;
+mod values;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::fault::quote;
+pub use self::fault::{Code, Fault, Place, report};
+use crate::descriptors::Desired;
+
+/// How large a descriptor may be, in bytes.
+pub const MAX_BYTES: u64 = 1 << 20;
+
+/// A file of a fleet's tree.
+#[derive(Debug, Clone, Copy)]
+pub struct TreeFile<'a> {
+    /// Its path relative to the fleet's root, with `/` between folders.
+    pub path: &'a str,
+    /// What it is in Git.
+    pub kind: EntryKind,
+    /// What it says.
+    pub content: Content<'a>,
+}
+
+/// What an entry of a tree is in Git.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A file, executable or not.
+    File,
+    /// A symbolic link; its content does not matter.
+    Symlink,
+    /// Another repository; it has no content.
+    Submodule,
+}
+
+/// What a file says.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// All of it.
+    Bytes(&'a [u8]),
+    /// So many bytes: more than [`MAX_BYTES`], and so not read.
+    TooLarge(u64),
+}
+
+/// A tree without a fault.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// What it desires.
+    pub desired: Desired,
+    /// What looks like a mistake and is none for certain.
+    pub warnings: Vec<Fault>,
+}
+
+/// How many faults of one file are told.
+const MAX_FAULTS: usize = 100;
+
+/// Checks a tree. Faults come sorted by file, line and column.
+pub fn check<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Result<Checked, Vec<Fault>> {
+    let mut tree = tree::Tree::read(files);
+    let mut faults = Vec::new();
+    for source in &tree.sources {
+        inside::read(&tree, source, &mut faults);
+    }
+    let variables = references::variables(&tree);
+    let texts = references::read(&tree, &variables, &mut faults);
+    let renderable = values::follow(&tree, &variables, &texts, &mut faults);
+    let desired = tree.desired();
+    ports::faults(&tree, &texts, &renderable, &desired, &mut faults);
+    faults.append(&mut tree.faults);
+    if faults.is_empty() { Ok(Checked { desired, warnings: tree.warnings }) } else { Err(sorted(faults)) }
+}
+
+/// Whether [`check`] needs to see the file at this path. All others are carried and ignored.
+pub fn wants(path: &str) -> bool {
+    tree::wants(path)
+}
+
+/// Sorts the faults; of a file with very many the first ones.
+fn sorted(mut faults: Vec<Fault>) -> Vec<Fault> {
+    faults.sort();
+    faults.dedup();
+    let mut told: Vec<Fault> = Vec::with_capacity(faults.len());
+    for file in faults.chunk_by(|a, b| a.path == b.path) {
+        told.extend(file.iter().take(MAX_FAULTS).cloned());
+        if let Some(next) = file.get(MAX_FAULTS) {
+            let seen = format!("{} more faults in this file", file.len() - MAX_FAULTS);
+            told.push(Fault::new(next.place(), "too-many-faults", seen, "a file without faults"));
+        }
+    }
+    told
+}

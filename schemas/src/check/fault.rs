@@ -1,0 +1,163 @@
+//! A fault: where, what was seen, what was expected, a hint. The words that the server and `fleetlog check` both print.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::json::Spot;
+
+/// How many characters of a value a fault quotes.
+const QUOTED: usize = 60;
+
+/// How many other places of a fault are printed.
+const PRINTED_PLACES: usize = 20;
+
+/// One fault of a fleet's tree.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Fault {
+    /// The file, relative to the fleet's root.
+    pub path: String,
+    /// Line, from 1; a fault of the whole file stands at 1:1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// What kind of fault.
+    pub code: Code,
+    /// What was seen.
+    pub seen: String,
+    /// What would have been right.
+    pub expected: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Where else it shows: the other places of a duplicate, a clash or a cycle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Place>,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// The file, relative to the fleet's root.
+    pub path: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+/// What kind of fault, as a stable kebab-case word, such as `unknown-key`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Code(Cow<'static, str>);
+
+impl Code {
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&'static str> for Code {
+    fn from(word: &'static str) -> Self {
+        Self(Cow::Borrowed(word))
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Place {
+    /// A spot of a file.
+    pub(super) fn new(path: &str, spot: Spot) -> Self {
+        Self { path: path.to_owned(), line: spot.line, column: spot.column }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", printable(&self.path), self.line, self.column)
+    }
+}
+
+impl Fault {
+    /// A fault without a hint and other places.
+    pub(super) fn new(place: Place, code: &'static str, seen: impl Into<String>, expected: impl Into<String>) -> Self {
+        let Place { path, line, column } = place;
+        let (seen, expected) = (seen.into(), expected.into());
+        Self { path, line, column, code: code.into(), seen, expected, hint: None, also: Vec::new() }
+    }
+
+    /// The same with a hint.
+    pub(super) fn hint(self, hint: impl Into<Option<String>>) -> Self {
+        Self { hint: hint.into(), ..self }
+    }
+
+    /// The same with its other places.
+    pub(super) fn also(self, also: Vec<Place>) -> Self {
+        Self { also, ..self }
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> Place {
+        Place { path: self.path.clone(), line: self.line, column: self.column }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place(), printable(&self.seen))?;
+        for place in self.also.iter().take(PRINTED_PLACES) {
+            write!(f, "\n  also: {place}")?;
+        }
+        if let more @ 1.. = self.also.len().saturating_sub(PRINTED_PLACES) {
+            write!(f, "\n  also: {}", count(more, "more place"))?;
+        }
+        write!(f, "\n  expected: {}", printable(&self.expected))?;
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {}", printable(hint))?;
+        }
+        Ok(())
+    }
+}
+
+/// All faults as people read them, then one line that counts them. Without a line end after the last line.
+pub fn report(faults: &[Fault]) -> String {
+    let mut text = String::new();
+    for fault in faults {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{fault}");
+    }
+    let files: BTreeSet<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
+    let _ = write!(text, "{} in {}", count(faults.len(), "fault"), count(files.len(), "file"));
+    text
+}
+
+fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A text of the user in backticks: shortened, and nothing in it that moves a terminal's cursor.
+pub(crate) fn quote(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        None => format!("`{}`", printable(text)),
+        Some((cut, _)) => format!("`{}…`", printable(&text[..cut])),
+    }
+}
+
+/// Control characters and marks that turn the writing direction, escaped.
+fn printable(text: &str) -> Cow<'_, str> {
+    let moves = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(moves) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if moves(c) { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
+}

@@ -1,0 +1,188 @@
+//! Rules inside one descriptor that a schema cannot say: health, mounts, environment, needs, the deploy branch.
+
+use super::fault::{Fault, quote};
+use super::nearest::{MAX_HINTED, did_you_mean, one_of};
+use super::tree::{Source, Tree};
+use super::{judge, rule};
+use crate::descriptors::{Kind, Path};
+use crate::json::{Node, Value};
+
+/// Tells all faults of one descriptor.
+pub(super) fn read(tree: &Tree, source: &Source, faults: &mut Vec<Fault>) {
+    if let Some((name, root)) = source.of(Kind::Container) {
+        health(source, root, faults);
+        mounts(tree, source, root, faults);
+        environment(source, root, faults);
+        needs(tree, source, name.as_str(), root, faults);
+    }
+    if let Some((_, root)) = source.of(Kind::Task) {
+        environment(source, root, faults);
+    }
+    if let (Path::Fleet, Some(root)) = (&source.at, &source.root) {
+        branch(source, root, faults);
+    }
+    if let Some(root) = &source.root {
+        without_nul(source, root, faults);
+    }
+}
+
+fn health(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
+    let Some(health) = root.get("health") else { return };
+    let as_wanted = rule::rule(Kind::Container).properties.get("health").is_some_and(|it| judge::is_sound(it, health));
+    if !as_wanted {
+        return;
+    }
+    let mut fault = |node: &Node, seen: &str, expected: &str, hint: &str| {
+        let fault = Fault::new(source.place(node.spot), "bad-health", seen, expected);
+        faults.push(fault.hint(hint.to_owned()));
+    };
+    match (health.get("command"), health.get("http"), health.get("port")) {
+        (None, None, _) => fault(
+            health,
+            "`health` without `command` and `http`",
+            "exactly one of `command`, `http`",
+            "`command` runs inside the container, `http` is asked for at its address",
+        ),
+        (Some(_), Some(http), _) => {
+            fault(
+                http,
+                "`health` with both `command` and `http`",
+                "exactly one of `command`, `http`",
+                "take one of them out",
+            );
+        }
+        (None, Some(http), None) => {
+            fault(http, "`http` without `port`", "`port`, the container's port that answers", "such as \"port\": 80");
+        }
+        (Some(_), None, Some(port)) => {
+            fault(port, "`port` beside `command`", "`port` beside `http` only", "take it out, or use `http`");
+        }
+        _ => {}
+    }
+}
+
+fn mounts(tree: &Tree, source: &Source, root: &Node, faults: &mut Vec<Fault>) {
+    let members = root.get("volumes").map(Node::members).unwrap_or_default();
+    // Without slashes at the end, as written, and where.
+    let mut paths: Vec<(&str, &str, _)> = Vec::new();
+    for member in members {
+        let path = member.key.as_str();
+        let place = source.place(member.spot);
+        let parts = || path.split('/').filter(|part| !part.is_empty());
+        if !path.starts_with('/') || parts().next().is_none() || parts().any(|part| part == "." || part == "..") {
+            let hint = (!path.starts_with('/') && !path.starts_with('.') && !path.is_empty())
+                .then(|| format!("write \"/{path}\""));
+            let expected = "an absolute path below `/`, without `.` and `..`";
+            faults.push(Fault::new(place, "bad-mount", format!("bad mount path {}", quote(path)), expected).hint(hint));
+        } else {
+            paths.push((path.trim_end_matches('/'), path, place));
+        }
+        if let Some(volume) = member.node.text()
+            && volume.parse::<crate::names::Name>().is_ok()
+            && !tree.has(Kind::Volume, volume)
+        {
+            let known = || tree.names(Kind::Volume);
+            let near = if faults.len() < MAX_HINTED { did_you_mean(volume, known()) } else { None };
+            let hint = near.unwrap_or_else(|| format!("declare it in `volumes/{volume}.json`"));
+            let place = source.place(member.node.spot);
+            faults.push(
+                Fault::new(
+                    place,
+                    "unknown-volume",
+                    format!("unknown volume {}", quote(volume)),
+                    known_or_none(known()),
+                )
+                .hint(hint),
+            );
+        }
+    }
+    paths.sort();
+    for same in paths.chunk_by(|a, b| a.0 == b.0) {
+        // Equal keys have been told by the reader.
+        for (path, _, place) in same[1..].iter().filter(|it| it.1 != same[0].1) {
+            let seen = format!("duplicate mount path {}", quote(path));
+            let fault = Fault::new(place.clone(), "duplicate-mount", seen, "each path once");
+            faults.push(fault.also(vec![same[0].2.clone()]));
+        }
+    }
+}
+
+fn environment(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
+    for member in root.get("env").map(Node::members).unwrap_or_default() {
+        let key = member.key.as_str();
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        if key.is_empty() || key.starts_with(|c: char| c.is_ascii_digit()) || !key.bytes().all(good) {
+            let expected = "letters, digits, `_`, `-` and `.`, not starting with a digit";
+            let fault = Fault::new(
+                source.place(member.spot),
+                "bad-env-name",
+                format!("bad name {} of an environment variable", quote(key)),
+                expected,
+            );
+            let hint =
+                key.split_once('=').map(|_| "the value stands after the `:`, as in \"NAME\": \"value\"".to_owned());
+            faults.push(fault.hint(hint));
+        }
+    }
+}
+
+/// The needed containers: name and where it stands.
+pub(super) fn needed(root: &Node) -> impl Iterator<Item = (&str, crate::json::Spot)> {
+    let needs = root.get("needs");
+    let items = needs.map(Node::items).unwrap_or_default().iter().filter_map(|item| Some((item.text()?, item.spot)));
+    let members = needs.map(Node::members).unwrap_or_default().iter().map(|it| (it.key.as_str(), it.spot));
+    items.chain(members)
+}
+
+fn needs(tree: &Tree, source: &Source, name: &str, root: &Node, faults: &mut Vec<Fault>) {
+    for (needed, spot) in needed(root) {
+        let place = source.place(spot);
+        if needed == name {
+            let fault = Fault::new(
+                place,
+                "needs-itself",
+                format!("container {} needs itself", quote(name)),
+                "other containers",
+            );
+            faults.push(fault.hint("take it out".to_owned()));
+        } else if needed.parse::<crate::names::Name>().is_ok() && !tree.has(Kind::Container, needed) {
+            let known = || tree.names(Kind::Container).filter(|it| *it != name);
+            let fault = Fault::new(
+                place,
+                "unknown-container",
+                format!("unknown container {} in `needs`", quote(needed)),
+                known_or_none(known()),
+            );
+            faults.push(fault.hint(if faults.len() < MAX_HINTED { did_you_mean(needed, known()) } else { None }));
+        }
+    }
+}
+
+/// "one of …", or that there is none.
+pub(super) fn known_or_none<'a>(known: impl Iterator<Item = &'a str>) -> String {
+    let mut known = known.peekable();
+    if known.peek().is_none() { "one that this fleet describes; there is none".to_owned() } else { one_of(known) }
+}
+
+/// What the schema's pattern cannot say of a branch's name (git-check-ref-format).
+fn branch(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
+    let Some((node, name)) = root.get("deploy").and_then(|node| Some((node, node.text()?))) else { return };
+    let bad = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
+    if name.contains("..") || name.ends_with('.') || name.split('/').any(bad) {
+        let seen = format!("`deploy` is no branch name: {}", quote(name));
+        faults.push(Fault::new(source.place(node.spot), "bad-branch", seen, "the name of a branch, such as `main`"));
+    }
+}
+
+/// The character 0 ends every text that the kernel gets.
+fn without_nul(source: &Source, node: &Node, faults: &mut Vec<Fault>) {
+    match &node.value {
+        Value::Text(text) if text.contains('\0') => {
+            let seen = format!("the character \\u0000 in {}", quote(text));
+            faults.push(Fault::new(source.place(node.spot), "nul-character", seen, "a string without it"));
+        }
+        Value::List(items) => items.iter().for_each(|item| without_nul(source, item, faults)),
+        Value::Object(members) => members.iter().for_each(|member| without_nul(source, &member.node, faults)),
+        _ => {}
+    }
+}

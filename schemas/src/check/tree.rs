@@ -1,0 +1,245 @@
+//! Which files of a tree are descriptors, and what they say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fault::{Fault, Place, quote};
+use super::{Content, EntryKind, MAX_BYTES, TreeFile, judge, rule};
+use crate::descriptors::{Desired, File, Files, Kind, Path};
+use crate::json::{self, Node, Spot};
+use crate::names::Name;
+
+/// Folders of descriptors that come later.
+const LATER: [&str; 2] = ["networks", "nodes"];
+
+/// Extensions of files that were meant as descriptors.
+const OTHER_FORMATS: [&str; 6] = ["JSON", "json5", "jsonc", "toml", "yaml", "yml"];
+
+/// A descriptor as it was read.
+pub(super) struct Source {
+    pub(super) path: String,
+    pub(super) at: Path,
+    /// The tree; none where nobody can say what its author meant.
+    pub(super) root: Option<Node>,
+    /// What it says, where it is without a fault so far.
+    pub(super) file: Option<File>,
+}
+
+impl Source {
+    pub(super) fn place(&self, spot: Spot) -> Place {
+        Place::new(&self.path, spot)
+    }
+
+    /// The name, and the tree, where it is of this kind and has one.
+    pub(super) fn of(&self, wanted: Kind) -> Option<(&Name, &Node)> {
+        match &self.at {
+            Path::Named(kind, name) if *kind == wanted => Some((name, self.root.as_ref()?)),
+            _ => None,
+        }
+    }
+}
+
+/// The descriptors of a tree.
+#[derive(Default)]
+pub(super) struct Tree {
+    /// Every descriptor that could be read at all.
+    pub(super) sources: Vec<Source>,
+    /// The names of each kind, also of descriptors with faults: whoever names them has made no mistake.
+    names: BTreeMap<Kind, BTreeSet<Name>>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) warnings: Vec<Fault>,
+}
+
+impl Tree {
+    pub(super) fn read<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Self {
+        let mut tree = Self::default();
+        let mut strange = BTreeSet::new();
+        for file in files {
+            if let Some(wanted) = near_miss(file.path) {
+                let folder = file.path.split('/').next().unwrap_or_default();
+                if strange.insert(folder.to_owned()) {
+                    tree.warnings.push(ignored(file.path, folder, wanted));
+                }
+            } else if wants(file.path) {
+                match tree.place(&file) {
+                    Ok((at, bytes)) => tree.take(file.path, at, bytes),
+                    Err(fault) => tree.faults.push(*fault),
+                }
+            }
+        }
+        tree
+    }
+
+    /// The names of a kind.
+    pub(super) fn names(&self, kind: Kind) -> impl Iterator<Item = &str> {
+        self.names.get(&kind).into_iter().flatten().map(Name::as_str)
+    }
+
+    /// Whether there is a descriptor of this kind and name.
+    pub(super) fn has(&self, kind: Kind, name: &str) -> bool {
+        let name = name.parse::<Name>();
+        name.is_ok_and(|name| self.names.get(&kind).is_some_and(|names| names.contains(&name)))
+    }
+
+    /// What the files without a fault say together.
+    pub(super) fn desired(&self) -> Desired {
+        let files = self.sources.iter().filter_map(|source| Some((source.at.clone(), source.file.clone()?)));
+        Files(files.collect()).into()
+    }
+
+    /// Where a file belongs, from its path and its kind.
+    fn place<'a>(&mut self, file: &TreeFile<'a>) -> Result<(Path, &'a [u8]), Box<Fault>> {
+        let place = Place::new(file.path, Spot::START);
+        let fault = |code, seen: String, expected: String| Fault::new(place.clone(), code, seen, expected);
+        let (folder, rest) = file.path.split_once('/').map_or((file.path, None), |(folder, rest)| (folder, Some(rest)));
+        let kind = Kind::ALL.into_iter().find(|kind| kind.folder() == Some(folder));
+        if let (Some(kind), Some(rest)) = (kind, rest) {
+            self.remember(kind, rest);
+        }
+        let at = match (folder, kind, rest) {
+            (_, None, _) if LATER.contains(&folder) => {
+                let seen = format!("a descriptor in `{folder}/`");
+                let later = fault("not-yet", seen, "no file there: such descriptors are not built yet".to_owned());
+                return Err(Box::new(later));
+            }
+            _ if file.kind == EntryKind::Symlink => {
+                let seen = "a symbolic link where a descriptor should be".to_owned();
+                let link = fault("symlink", seen, "a file of its own".to_owned());
+                return Err(Box::new(link.hint("put the content itself here".to_owned())));
+            }
+            _ if file.kind == EntryKind::Submodule => {
+                return Err(Box::new(fault(
+                    "submodule",
+                    "a Git submodule where a descriptor should be".to_owned(),
+                    "a file".to_owned(),
+                )));
+            }
+            (_, Some(_), None) => {
+                let seen = format!("a file with the name `{folder}`");
+                return Err(Box::new(fault("not-a-folder", seen, format!("a folder `{folder}/`"))));
+            }
+            (_, Some(kind), Some(rest)) => Path::Named(
+                kind,
+                name(rest, folder)
+                    .map_err(|(code, seen, expected, hint)| Box::new(fault(code, seen, expected).hint(hint)))?,
+            ),
+            (_, None, _) => Path::Fleet,
+        };
+        let large = |bytes: u64| {
+            let seen = format!("a file of {bytes} bytes");
+            Box::new(fault("too-large", seen, format!("a descriptor of at most {MAX_BYTES} bytes (1 MiB)")))
+        };
+        match file.content {
+            Content::Bytes(bytes) if bytes.len() as u64 <= MAX_BYTES => Ok((at, bytes)),
+            Content::Bytes(bytes) => Err(large(bytes.len() as u64)),
+            Content::TooLarge(bytes) => Err(large(bytes)),
+        }
+    }
+
+    /// Takes note of the name that a file has, or should have.
+    fn remember(&mut self, kind: Kind, rest: &str) {
+        let Some((stem, extension)) = rest.rsplit_once('.') else { return };
+        let meant = extension == "json" || OTHER_FORMATS.contains(&extension);
+        if let (true, Some(name)) = (meant, as_name(stem)) {
+            self.names.entry(kind).or_default().insert(name);
+        }
+    }
+
+    /// Reads a descriptor and holds it to its schema.
+    fn take(&mut self, path: &str, at: Path, bytes: &[u8]) {
+        let kind = match at {
+            Path::Fleet => Kind::Fleet,
+            Path::Named(kind, _) => kind,
+        };
+        let document = json::read(bytes);
+        let before = self.faults.len();
+        self.faults.extend(document.faults.into_iter().map(|fault| {
+            let also = fault.also.into_iter().map(|spot| Place::new(path, spot)).collect();
+            Fault::new(Place::new(path, fault.spot), fault.code, fault.seen, fault.expected).hint(fault.hint).also(also)
+        }));
+        let root = document.root.filter(|_| !document.torn);
+        if let Some(root) = &root {
+            self.faults.extend(judge::judge(rule::rule(kind), root, path));
+        }
+        let mut file = None;
+        if let (Some(root), true) = (&root, self.faults.len() == before) {
+            match File::read(&at, root.to_json()) {
+                Ok(read) => file = Some(read),
+                Err(error) => self.faults.push(unreadable(path, root, &error)),
+            }
+        }
+        self.sources.push(Source { path: path.to_owned(), at, root, file });
+    }
+}
+
+/// Whether the file at this path belongs to the descriptors, or looks as if it was meant to.
+pub(super) fn wants(path: &str) -> bool {
+    let folder = path.split_once('/').map_or(path, |(folder, _)| folder);
+    let known = Kind::ALL.into_iter().any(|kind| kind.folder() == Some(folder)) || LATER.contains(&folder);
+    path == "fleet.json" || known || near_miss(path).is_some()
+}
+
+/// The path that was meant by `Containers/api.json`, `container/api.json` or `Fleet.json`.
+fn near_miss(path: &str) -> Option<&'static str> {
+    match path.split_once('/') {
+        None => (path != "fleet.json" && path.eq_ignore_ascii_case("fleet.json")).then_some("fleet.json"),
+        Some((folder, file)) => {
+            let json = file.ends_with(".json");
+            let near = |known: &str| {
+                known != folder && (known.eq_ignore_ascii_case(folder) || known.strip_suffix('s') == Some(folder))
+            };
+            Kind::ALL.into_iter().filter_map(Kind::folder).find(|known| json && near(known))
+        }
+    }
+}
+
+fn ignored(path: &str, folder: &str, wanted: &str) -> Fault {
+    let seen = format!("{} is carried and ignored", quote(folder));
+    let slash = if wanted.contains('.') { "" } else { "/" };
+    Fault::new(Place::new(path, Spot::START), "ignored", seen, format!("`{wanted}{slash}`"))
+        .hint("move it if it was meant as a descriptor".to_owned())
+}
+
+/// The name of the descriptor in `<folder>/<rest>`; else code, what was seen, what was expected, hint.
+fn name(rest: &str, folder: &str) -> Result<Name, (&'static str, String, String, Option<String>)> {
+    let expected = format!("`{folder}/<name>.json`, the name a lower-case DNS label such as `web-1`");
+    if let Some((inner, _)) = rest.split_once('/') {
+        let seen = format!("a folder {} inside `{folder}/`", quote(inner));
+        return Err(("nested-folder", seen, expected, Some(format!("files lie directly in `{folder}/`"))));
+    }
+    let Some(stem) = rest.strip_suffix(".json") else {
+        let seen = format!("bad file name {}", quote(rest));
+        let hint = match rest.rsplit_once('.') {
+            Some((stem, extension)) if OTHER_FORMATS.contains(&extension) => {
+                format!("descriptors are JSON: `{folder}/{stem}.json`")
+            }
+            _ => format!("what is no descriptor lies outside `{folder}/`"),
+        };
+        return Err(("file-name", seen, expected, Some(hint)));
+    };
+    stem.parse().map_err(|_| {
+        let hint = as_name(stem).map(|name| format!("rename it to `{folder}/{name}.json`"));
+        ("file-name", format!("bad file name {}", quote(rest)), expected, hint)
+    })
+}
+
+/// The name that a file's name is most likely meant to be.
+fn as_name(stem: &str) -> Option<Name> {
+    stem.to_lowercase().replace(['_', '.', ' '], "-").parse().ok()
+}
+
+/// A value that the schema lets pass and the type does not, such as a size that does not fit 64 bits.
+fn unreadable(path: &str, root: &Node, error: &serde_json::Error) -> Fault {
+    let message = error.to_string();
+    let quoted = |text: &str| !text.is_empty() && message.contains(&format!("`{text}`"));
+    let spot = find(root, &quoted).unwrap_or(root.spot);
+    Fault::new(Place::new(path, spot), "wrong-value", message, "a value that fits")
+}
+
+/// The first text that is as asked for. The tree is at most [`json::MAX_DEPTH`] deep.
+fn find(node: &Node, wanted: &dyn Fn(&str) -> bool) -> Option<Spot> {
+    if node.text().is_some_and(wanted) {
+        return Some(node.spot);
+    }
+    let members = node.members().iter().map(|member| &member.node);
+    node.items().iter().chain(members).find_map(|inner| find(inner, wanted))
+}

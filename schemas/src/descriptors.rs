@@ -1,0 +1,180 @@
+//! What the files of a fleet say, as types. The JSON Schemas under `schemas/json/` are generated from them.
+//!
+//! Every string value may carry references (see [`crate::template`]); what a string must look like once they are
+//! resolved is decided by [`crate::spec`].
+
+mod container;
+mod desired;
+mod needs;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::container::{Container, Health, Limits, Metrics, Restart, Stop};
+pub use self::desired::{Changes, Desired, File, Files};
+pub use self::needs::{Condition, Needs};
+use crate::names::{Key, Name};
+use crate::units::Span;
+
+/// The fleet itself: `fleet.json`, which may be absent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct FleetFile {
+    /// What the fleet is for, in a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The branch that is applied. The fleet's first accepted push decides it.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$"))]
+    pub deploy: String,
+}
+
+impl Default for FleetFile {
+    fn default() -> Self {
+        Self { description: None, deploy: "main".to_owned() }
+    }
+}
+
+/// A named volume: `volumes/<name>.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Volume {
+    /// How precious the data is.
+    pub class: VolumeClass,
+}
+
+/// How precious a volume's data is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VolumeClass {
+    /// Removed only by `fleetlog volume rm`.
+    #[default]
+    Persistent,
+    /// May be removed by a push that names it.
+    Ephemeral,
+    /// Persistent, and used from more than one node.
+    Shared,
+}
+
+/// A task: `tasks/<name>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Task {
+    /// The image that every step runs in.
+    #[schemars(length(min = 1))]
+    pub image: String,
+    /// Environment of every step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// What to run, in order; the first failure ends the run.
+    #[schemars(length(min = 1))]
+    pub steps: Vec<TaskStep>,
+    /// How long the whole run may take.
+    #[serde(default = "default_task_within")]
+    pub within: Span,
+}
+
+fn default_task_within() -> Span {
+    Span::seconds(3_600)
+}
+
+/// One command of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TaskStep {
+    /// The command as an argv array.
+    #[schemars(length(min = 1))]
+    pub run: Vec<String>,
+}
+
+/// A group of variables: `variables/<group>.json`, key → value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Variables(pub BTreeMap<Key, VariableValue>);
+
+/// A variable's value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum VariableValue {
+    /// A text, which may carry references.
+    Text(String),
+    /// A number, written as JSON writes it.
+    Number(serde_json::Number),
+    /// `true` or `false`.
+    Bool(bool),
+}
+
+impl fmt::Display for VariableValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Bool(value) => write!(f, "{value}"),
+        }
+    }
+}
+
+/// What a descriptor describes; decided by the folder that it lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `fleet.json`
+    Fleet,
+    /// `containers/<name>.json`
+    Container,
+    /// `volumes/<name>.json`
+    Volume,
+    /// `tasks/<name>.json`
+    Task,
+    /// `variables/<group>.json`
+    Variables,
+}
+
+impl Kind {
+    /// Every kind, in the order in which people read a fleet.
+    pub const ALL: [Self; 5] = [Self::Fleet, Self::Container, Self::Volume, Self::Task, Self::Variables];
+
+    /// The folder of its descriptors; none for the fleet itself.
+    pub const fn folder(self) -> Option<&'static str> {
+        match self {
+            Self::Fleet => None,
+            Self::Container => Some("containers"),
+            Self::Volume => Some("volumes"),
+            Self::Task => Some("tasks"),
+            Self::Variables => Some("variables"),
+        }
+    }
+}
+
+/// Where a descriptor lies in the fleet's tree.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Path {
+    /// `fleet.json`
+    Fleet,
+    /// `<folder>/<name>.json`
+    Named(Kind, Name),
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fleet => f.write_str("fleet.json"),
+            Self::Named(kind, name) => write!(f, "{}/{name}.json", kind.folder().unwrap_or_default()),
+        }
+    }
+}
+
+impl FromStr for Path {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "fleet.json" {
+            return Ok(Self::Fleet);
+        }
+        let error = || format!("`{text}` is no descriptor's path");
+        let (folder, file) = text.split_once('/').ok_or_else(error)?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.folder() == Some(folder)).ok_or_else(error)?;
+        let name = file.strip_suffix(".json").ok_or_else(error)?;
+        Ok(Self::Named(kind, name.parse().map_err(|_| error())?))
+    }
+}

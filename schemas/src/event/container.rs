@@ -1,0 +1,56 @@
+//! What agents saw in Docker.
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{Name, NodeName, Oid};
+
+/// A container changed its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerChange {
+    /// The descriptor's name.
+    pub container: Name,
+    /// Where and when it was seen.
+    #[serde(flatten)]
+    pub seen: Sighting,
+    /// Docker's id of the container.
+    pub docker_id: String,
+    /// The image's id, `sha256:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The label `fleetlog.spec`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<String>,
+    /// The label `fleetlog.commit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Oid>,
+    /// Whether a health check watches it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checked: bool,
+    /// How it ended (`stopped`, `died`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// Whether it was killed for want of memory (`died`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_memory: bool,
+}
+
+/// Where and when something was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// The node that saw it.
+    pub node: NodeName,
+    /// Docker's own time of the change, in nanoseconds since 1970.
+    pub at_ns: i64,
+    /// Sequence in `OBS` of the agent's message.
+    pub obs: u64,
+}
+
+/// A volume or a network came or went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThingChange {
+    /// Its name in Docker.
+    pub name: String,
+    /// Where and when it was seen.
+    #[serde(flatten)]
+    pub seen: Sighting,
+}

@@ -1,0 +1,80 @@
+//! Pushes, accepted and refused.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::descriptors::Changes;
+use crate::names::Oid;
+
+/// A push was accepted: its refs have moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GitPushed {
+    /// Whether this push made the fleet.
+    pub created: bool,
+    /// Every ref that moved, in the order of the push.
+    pub refs: Vec<RefUpdate>,
+    /// The objects that came with it; none where the server had them all.
+    pub pack: Option<PackRef>,
+    /// The deploy branch.
+    pub deploy: String,
+    /// The deploy branch's new commit; none where it did not move.
+    pub commit: Option<Oid>,
+    /// What changed of the descriptors relative to the last accepted deploy state; empty where it did not move.
+    pub descriptors: Changes,
+    /// `-o reason=…`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One ref's move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefUpdate {
+    /// The full name, such as `refs/heads/main`.
+    pub name: String,
+    /// Where it was; none: it is new.
+    pub old: Option<Oid>,
+    /// Where it is; none: it is deleted.
+    pub new: Option<Oid>,
+}
+
+/// Where the chunks of a pack lie in `PACKS`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackRef {
+    /// The id that every chunk carries.
+    pub id: Uuid,
+    /// Sequence of the first chunk.
+    pub first: u64,
+    /// Sequence of the last chunk.
+    pub last: u64,
+    /// How many chunks.
+    pub chunks: u32,
+    /// How many bytes in all.
+    pub bytes: u64,
+    /// SHA-256 over all bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// A push to an existing fleet was refused: nothing has changed. Carries no content of the push.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitRefused {
+    /// The refs that it wanted to move.
+    pub refs: Vec<RefUpdate>,
+    /// Why.
+    pub refusal: Refusal,
+    /// The codes of its faults, each once, sorted; for `race` and the like just that word.
+    pub codes: Vec<String>,
+    /// How many faults there were.
+    pub faults: u32,
+}
+
+/// Why a push was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The tree has faults.
+    Faults,
+    /// Somebody else was first.
+    Race,
+    /// What it asks for is not allowed, such as deleting the deploy branch.
+    NotAllowed,
+}

@@ -1,0 +1,106 @@
+//! Rollouts: desired state applied to the world.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::names::{NodeName, Oid};
+use crate::plan::Step;
+
+/// What a rollout will do. Its event's id is the rollout's id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolloutPlanned {
+    /// The commit that it applies.
+    pub commit: Oid,
+    /// Position of the `git.pushed` that it applies.
+    pub desired: u64,
+    /// Position of the observed state that it was planned against.
+    pub observed: u64,
+    /// The coordinator's epoch.
+    pub epoch: u64,
+    /// Where.
+    pub node: NodeName,
+    /// What; empty where the world already is as it should be.
+    pub steps: Vec<Step>,
+}
+
+/// The first step is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutStarted {
+    /// Which rollout.
+    pub rollout: Uuid,
+}
+
+/// A new coordinator carries on with an unfinished rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutResumed {
+    /// Which rollout.
+    pub rollout: Uuid,
+    /// The new coordinator's epoch.
+    pub epoch: u64,
+}
+
+/// A step moved on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutStep {
+    /// Which rollout.
+    pub rollout: Uuid,
+    /// Which of its steps, counted from 0.
+    pub step: u32,
+    /// How it stands.
+    pub status: StepStatus,
+    /// The cause of a failure, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How long it took, once it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// Sequence in `OBS` of the agent's answer, once it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obs: Option<u64>,
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepStatus {
+    /// Not yet its turn. Never in an event.
+    Waiting,
+    /// Sent to its node.
+    Started,
+    /// Done: Docker shows it.
+    Succeeded,
+    /// It could not be done.
+    Failed,
+}
+
+/// Docker is as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutSucceeded {
+    /// Which rollout.
+    pub rollout: Uuid,
+    /// From planned to here.
+    pub duration_ms: u64,
+}
+
+/// A step failed; what was not started stays undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutFailed {
+    /// Which rollout.
+    pub rollout: Uuid,
+    /// Which step, where it was a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u32>,
+    /// Why, for people.
+    pub error: String,
+    /// From planned to here.
+    pub duration_ms: u64,
+}
+
+/// A newer push took over before this one was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutSuperseded {
+    /// Which rollout.
+    pub rollout: Uuid,
+    /// Position of the newer `git.pushed`.
+    pub by: u64,
+}

@@ -1,0 +1,201 @@
+//! A fleet: what is desired and what was observed, at a position. [`Fleet::apply`] is the only way that it changes.
+
+mod apply;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::descriptors::Desired;
+use crate::event::StepStatus;
+use crate::names::{FleetId, Name, NodeName, Oid};
+use crate::plan::Step;
+use crate::work::Change;
+
+/// A fleet at a position. Never validates and never fails on an accepted event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fleet {
+    /// Its name.
+    pub id: FleetId,
+    /// Position of the last event that it took.
+    pub position: u64,
+    /// Position of the last event on each of its subjects: what an append expects.
+    pub lines: Lines,
+    /// Every ref.
+    pub refs: BTreeMap<String, Oid>,
+    /// The branch that is applied.
+    pub deploy: String,
+    /// The commit that is desired; none before the deploy branch's first push.
+    pub commit: Option<Oid>,
+    /// Position of the `git.pushed` that made it so; 0 before.
+    pub desired_at: u64,
+    /// Who pushed it.
+    pub desired_by: Option<String>,
+    /// What should be.
+    pub desired: Desired,
+    /// What was seen.
+    pub observed: Observed,
+    /// The newest rollouts, oldest first.
+    pub rollouts: Vec<Rollout>,
+}
+
+/// Position of the last event on each of a fleet's subjects; 0: none yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lines {
+    /// `evt.<owner>.<fleet>.git`
+    pub git: u64,
+    /// `evt.<owner>.<fleet>.rollout`
+    pub rollout: u64,
+}
+
+/// What was seen in Docker.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Containers by their descriptor's name; those that are gone are kept as [`State::Removed`].
+    pub containers: BTreeMap<Name, ObservedContainer>,
+    /// Volumes by their name in Docker.
+    pub volumes: BTreeMap<String, ObservedThing>,
+    /// Networks by their name in Docker.
+    pub networks: BTreeMap<String, ObservedThing>,
+}
+
+/// A container, as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedContainer {
+    /// Docker's word.
+    pub state: State,
+    /// Docker's word, or the agent's where it asks for an HTTP path; none: there is no check.
+    pub health: Option<HealthState>,
+    /// Where.
+    pub node: NodeName,
+    /// Docker's id.
+    pub docker_id: String,
+    /// The image's id.
+    pub image: Option<String>,
+    /// The label `fleetlog.spec`.
+    pub spec: Option<String>,
+    /// The label `fleetlog.commit`.
+    pub commit: Option<Oid>,
+    /// How it ended.
+    pub exit_code: Option<i64>,
+    /// Docker's own time of the newest change that counted, and which it was.
+    pub newest: (i64, Change),
+    /// Position of the event that said so.
+    pub since: u64,
+}
+
+/// A container's state, in Docker's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Made, never started.
+    Created,
+    /// Runs.
+    Running,
+    /// Ended.
+    Exited,
+    /// Gone.
+    Removed,
+}
+
+/// A container's health, in Docker's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthState {
+    /// Not known yet.
+    Starting,
+    /// Its check passes.
+    Healthy,
+    /// Its check fails.
+    Unhealthy,
+}
+
+/// A volume or a network, as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedThing {
+    /// Where.
+    pub node: NodeName,
+    /// Whether it is there.
+    pub exists: bool,
+    /// Docker's own time of the newest change that counted.
+    pub at_ns: i64,
+}
+
+/// A rollout, as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// Id of its `rollout.planned`.
+    pub id: Uuid,
+    /// How it stands.
+    pub status: RolloutStatus,
+    /// The commit that it applies.
+    pub commit: Oid,
+    /// Position of the `git.pushed` that it applies.
+    pub desired: u64,
+    /// Position of its `rollout.planned`.
+    pub planned_at: u64,
+    /// When it was planned.
+    pub planned: Timestamp,
+    /// Its coordinator's epoch.
+    pub epoch: u64,
+    /// Where.
+    pub node: NodeName,
+    /// Its steps.
+    pub steps: Vec<RolloutStepState>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// From planned to its end.
+    pub duration_ms: Option<u64>,
+}
+
+/// How a rollout stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RolloutStatus {
+    /// Nothing has been sent yet.
+    Planned,
+    /// Steps are under way.
+    Running,
+    /// Docker is as it should be.
+    Succeeded,
+    /// A step failed.
+    Failed,
+    /// A newer push took over.
+    Superseded,
+}
+
+impl RolloutStatus {
+    /// Whether it has ended.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Superseded)
+    }
+
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// A step, as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolloutStepState {
+    /// What was planned.
+    #[serde(flatten)]
+    pub step: Step,
+    /// How it stands.
+    pub status: StepStatus,
+    /// Id of the event that sent it.
+    pub sent: Option<Uuid>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// How long it took.
+    pub duration_ms: Option<u64>,
+}

@@ -1,0 +1,186 @@
+//! The fold: how each event changes a fleet. Events that were accepted are facts, so nothing here validates or fails.
+
+use super::{
+    Fleet, HealthState, Lines, Observed, ObservedContainer, ObservedThing, Rollout, RolloutStatus, RolloutStepState,
+    State,
+};
+use crate::descriptors::{Desired, FleetFile};
+use crate::event::{ContainerChange, Data, Event, GitPushed, RolloutPlanned, RolloutStep, StepStatus, ThingChange};
+use crate::names::FleetId;
+use crate::work::Change;
+
+/// So many of the newest rollouts are kept; older ones are in the log.
+const ROLLOUTS_KEPT: usize = 100;
+
+impl Fleet {
+    /// A fleet before its first event.
+    pub fn new(id: FleetId) -> Self {
+        Self {
+            id,
+            position: 0,
+            lines: Lines::default(),
+            refs: Default::default(),
+            deploy: FleetFile::default().deploy,
+            commit: None,
+            desired_at: 0,
+            desired_by: None,
+            desired: Desired::default(),
+            observed: Observed::default(),
+            rollouts: Vec::new(),
+        }
+    }
+
+    /// Takes one event. Events of other fleets and events that it has taken already change nothing.
+    pub fn apply(&mut self, event: &Event) {
+        if event.scope.fleet() != Some(&self.id) || event.position <= self.position {
+            return;
+        }
+        self.position = event.position;
+        match &event.data {
+            Data::GitPushed(it) => self.pushed(event, it),
+            Data::GitRefused(_) => self.lines.git = event.position,
+            Data::RolloutPlanned(it) => self.planned(event, it),
+            Data::RolloutStarted(it) => self.rollout(event, it.rollout, |r| r.status = RolloutStatus::Running),
+            Data::RolloutResumed(it) => self.rollout(event, it.rollout, |r| r.epoch = it.epoch),
+            Data::RolloutStep(it) => self.rollout(event, it.rollout, |r| step(r, event, it)),
+            Data::RolloutSucceeded(it) => self.rollout(event, it.rollout, |r| {
+                r.status = RolloutStatus::Succeeded;
+                r.duration_ms = Some(it.duration_ms);
+            }),
+            Data::RolloutFailed(it) => self.rollout(event, it.rollout, |r| {
+                r.status = RolloutStatus::Failed;
+                r.error = Some(it.error.clone());
+                r.duration_ms = Some(it.duration_ms);
+            }),
+            Data::RolloutSuperseded(it) => self.rollout(event, it.rollout, |r| r.status = RolloutStatus::Superseded),
+            Data::ContainerCreated(it) => self.observed.container(event, it, Change::Created),
+            Data::ContainerStarted(it) => self.observed.container(event, it, Change::Started),
+            Data::ContainerHealthy(it) => self.observed.container(event, it, Change::Healthy),
+            Data::ContainerUnhealthy(it) => self.observed.container(event, it, Change::Unhealthy),
+            Data::ContainerStopped(it) => self.observed.container(event, it, Change::Stopped),
+            Data::ContainerDied(it) => self.observed.container(event, it, Change::Died),
+            Data::ContainerRemoved(it) => self.observed.container(event, it, Change::Removed),
+            Data::VolumeCreated(it) => thing(&mut self.observed.volumes, it, true),
+            Data::VolumeRemoved(it) => thing(&mut self.observed.volumes, it, false),
+            Data::NetworkCreated(it) => thing(&mut self.observed.networks, it, true),
+            Data::NetworkRemoved(it) => thing(&mut self.observed.networks, it, false),
+            Data::LogOpened(_) | Data::CoordinatorTook(_) | Data::WorkDead(_) => {}
+        }
+    }
+
+    fn pushed(&mut self, event: &Event, pushed: &GitPushed) {
+        self.lines.git = event.position;
+        for update in &pushed.refs {
+            match &update.new {
+                Some(new) => drop(self.refs.insert(update.name.clone(), new.clone())),
+                None => drop(self.refs.remove(&update.name)),
+            }
+        }
+        self.deploy.clone_from(&pushed.deploy);
+        if let Some(commit) = &pushed.commit {
+            self.commit = Some(commit.clone());
+            self.desired_at = event.position;
+            self.desired_by = Some(event.actor.clone());
+            self.desired.apply(&pushed.descriptors);
+        }
+    }
+
+    fn planned(&mut self, event: &Event, planned: &RolloutPlanned) {
+        self.lines.rollout = event.position;
+        let steps = planned.steps.iter().map(|step| RolloutStepState {
+            step: step.clone(),
+            status: StepStatus::Waiting,
+            sent: None,
+            error: None,
+            duration_ms: None,
+        });
+        self.rollouts.push(Rollout {
+            id: event.id,
+            status: RolloutStatus::Planned,
+            commit: planned.commit.clone(),
+            desired: planned.desired,
+            planned_at: event.position,
+            planned: event.time,
+            epoch: planned.epoch,
+            node: planned.node.clone(),
+            steps: steps.collect(),
+            error: None,
+            duration_ms: None,
+        });
+        if self.rollouts.len() > ROLLOUTS_KEPT {
+            self.rollouts.remove(0);
+        }
+    }
+
+    fn rollout(&mut self, event: &Event, id: uuid::Uuid, change: impl FnOnce(&mut Rollout)) {
+        self.lines.rollout = event.position;
+        if let Some(rollout) = self.rollouts.iter_mut().rev().find(|rollout| rollout.id == id) {
+            change(rollout);
+        }
+    }
+}
+
+fn step(rollout: &mut Rollout, event: &Event, it: &RolloutStep) {
+    if let Some(step) = rollout.steps.get_mut(it.step as usize) {
+        step.status = it.status;
+        step.error.clone_from(&it.error);
+        step.duration_ms = it.duration_ms;
+        if it.status == StepStatus::Started {
+            step.sent = Some(event.id);
+        }
+    }
+}
+
+impl ObservedContainer {
+    /// Whether a change counts: it is newer than what is known, and a removal is of this very container.
+    pub fn takes(&self, docker_id: &str, at_ns: i64, change: Change) -> bool {
+        if docker_id == self.docker_id {
+            self.state != State::Removed && (at_ns, change) > self.newest
+        } else {
+            at_ns > self.newest.0 && change != Change::Removed
+        }
+    }
+}
+
+impl Observed {
+    fn container(&mut self, event: &Event, it: &ContainerChange, change: Change) {
+        let known = self.containers.get(&it.container);
+        if known.is_some_and(|known| !known.takes(&it.docker_id, it.seen.at_ns, change)) {
+            return;
+        }
+        let same = known.filter(|known| known.docker_id == it.docker_id);
+        let state = match change {
+            Change::Created => State::Created,
+            Change::Started | Change::Healthy | Change::Unhealthy => State::Running,
+            Change::Stopped | Change::Died => State::Exited,
+            Change::Removed => State::Removed,
+        };
+        let health = match change {
+            Change::Started if it.checked => Some(HealthState::Starting),
+            Change::Healthy => Some(HealthState::Healthy),
+            Change::Unhealthy => Some(HealthState::Unhealthy),
+            _ => None,
+        };
+        let container = ObservedContainer {
+            state,
+            health,
+            node: it.seen.node.clone(),
+            docker_id: it.docker_id.clone(),
+            image: it.image.clone().or_else(|| same.and_then(|known| known.image.clone())),
+            spec: it.spec.clone().or_else(|| same.and_then(|known| known.spec.clone())),
+            commit: it.commit.clone().or_else(|| same.and_then(|known| known.commit.clone())),
+            exit_code: it.exit_code,
+            newest: (it.seen.at_ns, change),
+            since: event.position,
+        };
+        self.containers.insert(it.container.clone(), container);
+    }
+}
+
+fn thing(things: &mut std::collections::BTreeMap<String, ObservedThing>, it: &ThingChange, exists: bool) {
+    if things.get(&it.name).is_some_and(|known| known.at_ns >= it.seen.at_ns) {
+        return;
+    }
+    let thing = ObservedThing { node: it.seen.node.clone(), exists, at_ns: it.seen.at_ns };
+    things.insert(it.name.clone(), thing);
+}

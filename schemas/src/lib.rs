@@ -1,0 +1,21 @@
+//! The words of fleetlog, and what can be decided from them alone.
+//!
+//! Reads nothing and writes nothing: no runtime, no NATS, no Docker, no clock, no randomness. Time, ids and keys come in
+//! as arguments. In the order in which a push meets them: [`json`] reads a file and keeps every value's place,
+//! [`check`] answers all faults of a tree at once, [`descriptors`] are what it says, [`spec`] is what it renders to,
+//! [`fleet`] is what is desired and what was observed, [`plan`] is the way from one to the other, [`event`] is what gets
+//! remembered, [`work`] what an agent is told and what it answers, [`query`] what services ask each other.
+
+pub mod check;
+pub mod descriptors;
+pub mod event;
+pub mod fleet;
+pub mod json;
+pub mod jsonschema;
+pub mod names;
+pub mod plan;
+pub mod query;
+pub mod spec;
+pub mod template;
+pub mod units;
+pub mod work;

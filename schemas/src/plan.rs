@@ -1,0 +1,69 @@
+//! The way from what is observed to what is desired.
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::Name;
+
+mod decide;
+mod reasons;
+mod text;
+
+pub use self::decide::{PlanError, plan, plan_after};
+pub use self::text::describe;
+
+/// What has to be done so that the world is as it should be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Position of the observed state that it was made from.
+    pub observed: u64,
+    /// What to do; removals first, then in an order in which nothing comes before what it needs.
+    pub steps: Vec<Step>,
+    /// Containers that are as they should be.
+    pub unchanged: Vec<Name>,
+    /// Volumes that will be made with the containers that mount them.
+    pub new_volumes: Vec<Name>,
+    /// Volumes whose descriptor is gone; they stay, with their data.
+    pub kept_volumes: Vec<Name>,
+}
+
+/// One thing to do to one container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Which container.
+    pub container: Name,
+    /// What to do to it.
+    pub action: Action,
+    /// Why, field by field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+    /// Steps of the same plan, by index, that have to succeed first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<u32>,
+}
+
+/// What to do to a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// It is not there: make it and start it.
+    Create,
+    /// It is another than it should be: stop it, remove it, make it anew with its name and volumes.
+    Recreate,
+    /// It is as it should be but does not run, or not well: start it again.
+    Restart,
+    /// Its descriptor is gone: stop it and remove it, never a volume.
+    Remove,
+}
+
+/// What made a step necessary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The descriptor's field such as `env.REGION`, or what was observed such as `state`.
+    pub field: String,
+    /// What it was; none: it was not there. Never a rendered value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What it is to be; none: it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}

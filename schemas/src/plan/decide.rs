@@ -1,0 +1,262 @@
+//! Decides what has to be done, container by container, and in which order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Plan, Reason, Step, reasons};
+use crate::descriptors::{Container, Desired, Restart};
+use crate::fleet::{Fleet, HealthState, ObservedContainer, State};
+use crate::names::Name;
+use crate::spec::{self, DigestKey, RenderFault, Spec};
+use crate::template::{self, Part, Reference};
+
+/// Why there is no plan: a descriptor that was accepted cannot be rendered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("containers/{container}.json cannot be rendered: {}", fault.message)]
+pub struct PlanError {
+    /// Which container.
+    pub container: Name,
+    /// Its first fault.
+    pub fault: Box<RenderFault>,
+}
+
+/// What has to be done so that `desired` runs where `fleet` was observed: the plan of a push before it is accepted.
+pub fn plan(fleet: &Fleet, desired: &Desired, key: &DigestKey) -> Result<Plan, PlanError> {
+    plan_after(fleet, &fleet.desired, desired, key)
+}
+
+/// The same where the fleet has taken the push already; `before` is what was desired until then, and tells what changed.
+pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &DigestKey) -> Result<Plan, PlanError> {
+    let mut specs = BTreeMap::new();
+    for name in desired.containers.keys() {
+        let spec = spec::render(&fleet.id, name, desired)
+            .map_err(|mut faults| PlanError { container: name.clone(), fault: Box::new(faults.swap_remove(0)) })?;
+        specs.insert(name, spec);
+    }
+
+    let mut unchanged = Vec::new();
+    let mut wanted = Vec::new();
+    for (name, container) in &desired.containers {
+        let digest = spec::digest(key, &specs[name]);
+        match decide(fleet, before, desired, name, container, &digest) {
+            Some(step) => wanted.push(step),
+            None => unchanged.push(name.clone()),
+        }
+    }
+    let removals = fleet
+        .observed
+        .containers
+        .iter()
+        .filter(|(name, seen)| seen.state != State::Removed && !desired.containers.contains_key(name))
+        .map(|(name, _)| step(name, Action::Remove, Vec::new()));
+    let steps = order(fleet, before, desired, &specs, removals.collect(), wanted);
+    let (new_volumes, kept_volumes) = volumes(fleet, before, desired, &steps);
+    Ok(Plan { observed: fleet.position, steps, unchanged, new_volumes, kept_volumes })
+}
+
+fn step(name: &Name, action: Action, reasons: Vec<Reason>) -> Step {
+    Step { container: name.clone(), action, reasons, after: Vec::new() }
+}
+
+/// What has to be done to one container that should be; none: nothing.
+fn decide(
+    fleet: &Fleet,
+    before: &Desired,
+    desired: &Desired,
+    name: &Name,
+    container: &Container,
+    digest: &str,
+) -> Option<Step> {
+    let seen = match fleet.observed.containers.get(name) {
+        Some(seen) if seen.state != State::Removed => seen,
+        gone => {
+            let by_another_hand = gone.is_some() && before.containers.get(name) == Some(container);
+            let reasons = if by_another_hand { vec![Reason::observed("state", "removed", "running")] } else { vec![] };
+            return Some(step(name, Action::Create, reasons));
+        }
+    };
+    if seen.spec.as_deref() != Some(digest) {
+        return Some(step(name, Action::Recreate, reasons::changed(before, desired, name, seen)));
+    }
+    let reason = not_well(container, seen)?;
+    Some(step(name, Action::Restart, vec![reason]))
+}
+
+/// Why a container that is as it should be is nevertheless not well.
+fn not_well(container: &Container, seen: &ObservedContainer) -> Option<Reason> {
+    match (seen.state, seen.health) {
+        (State::Running, Some(HealthState::Unhealthy)) => Some(Reason::observed("health", "unhealthy", "healthy")),
+        (State::Running, _) => None,
+        // A container that ends with 0 and is not to be started again has done its work.
+        (State::Exited, _)
+            if seen.exit_code == Some(0) && matches!(container.restart, Restart::No | Restart::OnFailure) =>
+        {
+            None
+        }
+        (State::Exited, _) => {
+            let code = seen.exit_code.map_or_else(String::new, |code| format!(" with code {code}"));
+            Some(Reason::observed("state", &format!("exited{code}"), "running"))
+        }
+        (State::Created | State::Removed, _) => Some(Reason::observed("state", "created", "running")),
+    }
+}
+
+/// Puts the steps into an order in which nothing comes before what it has to wait for: removals first, then by `needs`,
+/// references and ports that have to become free; otherwise by name.
+fn order(
+    fleet: &Fleet,
+    previous: &Desired,
+    desired: &Desired,
+    specs: &BTreeMap<&Name, Spec>,
+    removals: Vec<Step>,
+    wanted: Vec<Step>,
+) -> Vec<Step> {
+    let mut steps = removals;
+    steps.extend(wanted);
+    let index: BTreeMap<Name, usize> = steps.iter().enumerate().map(|(i, step)| (step.container.clone(), i)).collect();
+    let mut before: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); steps.len()];
+    for (i, step) in steps.iter().enumerate() {
+        let depends = match step.action {
+            // What is removed goes before what it needed: the dependant stops first.
+            Action::Remove => continue,
+            _ => desired.containers.get(&step.container).map(|it| dependencies(it, desired)).unwrap_or_default(),
+        };
+        before[i].extend(depends.iter().filter_map(|name| index.get(name)).filter(|j| **j != i));
+    }
+    for (i, step) in steps.iter().enumerate().filter(|(_, step)| step.action == Action::Remove) {
+        let needed = previous.containers.get(&step.container).map(|it| dependencies(it, previous));
+        for j in needed.unwrap_or_default().iter().filter_map(|name| index.get(name)) {
+            if *j != i && steps[*j].action == Action::Remove {
+                before[*j].insert(i);
+            }
+        }
+    }
+    for (i, j) in freed_ports(fleet, previous, specs, &steps) {
+        if !reaches(&before, j, i) {
+            before[i].insert(j);
+        }
+    }
+    sorted(steps, &before)
+}
+
+/// Containers that a container has to wait for: what it `needs` and what its strings refer to.
+fn dependencies(container: &Container, desired: &Desired) -> BTreeSet<Name> {
+    let mut names: BTreeSet<Name> = container.needs.0.keys().cloned().collect();
+    let mut texts: Vec<&str> = vec![&container.image];
+    texts.extend(container.command.iter().flatten().map(String::as_str));
+    texts.extend(container.env.values().map(String::as_str));
+    texts.extend(container.ports.iter().map(String::as_str));
+    let mut seen = BTreeSet::new();
+    let mut texts: Vec<String> = texts.into_iter().map(str::to_owned).collect();
+    while let Some(text) = texts.pop() {
+        for part in template::parse(&text).unwrap_or_default() {
+            match part {
+                Part::Ref(Reference::ContainerHost(name) | Reference::ContainerPort(name, _)) => {
+                    names.insert(name);
+                }
+                // A variable may refer on: look into each of them once.
+                Part::Ref(Reference::Variable { group, key }) => {
+                    let value = desired.variables.get(&group).and_then(|it| it.0.get(&key)).map(ToString::to_string);
+                    if let Some(value) = value
+                        && seen.insert((group, key))
+                    {
+                        texts.push(value);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    names
+}
+
+/// Pairs (step, step that has to come first because it frees a port of the node that the other one wants).
+fn freed_ports(
+    fleet: &Fleet,
+    previous: &Desired,
+    specs: &BTreeMap<&Name, Spec>,
+    steps: &[Step],
+) -> Vec<(usize, usize)> {
+    let mut holders: BTreeMap<u16, Vec<(usize, spec::Port)>> = BTreeMap::new();
+    for (j, step) in steps.iter().enumerate() {
+        if matches!(step.action, Action::Remove | Action::Recreate)
+            && let Ok(old) = spec::render(&fleet.id, &step.container, previous)
+        {
+            for port in old.ports {
+                holders.entry(port.host).or_default().push((j, port));
+            }
+        }
+    }
+    let mut pairs = Vec::new();
+    for (i, step) in steps.iter().enumerate().filter(|(_, step)| step.action != Action::Remove) {
+        for port in specs.get(&step.container).iter().flat_map(|spec| &spec.ports) {
+            let clashing =
+                holders.get(&port.host).into_iter().flatten().filter(|(j, held)| *j != i && held.clashes_with(port));
+            pairs.extend(clashing.map(|(j, _)| (i, *j)));
+        }
+    }
+    pairs
+}
+
+/// Whether `from` waits, directly or not, for `to`.
+fn reaches(before: &[BTreeSet<usize>], from: usize, to: usize) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(at) = open.pop() {
+        if at == to {
+            return true;
+        }
+        if seen.insert(at) {
+            open.extend(&before[at]);
+        }
+    }
+    false
+}
+
+/// A stable topological order. A cycle cannot come through `check`; should one be here, it loses its edges, not its steps.
+fn sorted(steps: Vec<Step>, before: &[BTreeSet<usize>]) -> Vec<Step> {
+    let mut waiting: Vec<usize> = before.iter().map(BTreeSet::len).collect();
+    let mut dependants: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+    for (i, needed) in before.iter().enumerate() {
+        needed.iter().for_each(|j| dependants[*j].push(i));
+    }
+    let mut ready: BTreeSet<usize> = (0..steps.len()).filter(|i| waiting[*i] == 0).collect();
+    let mut order = Vec::with_capacity(steps.len());
+    while let Some(i) = ready.pop_first() {
+        order.push(i);
+        for &dependant in &dependants[i] {
+            waiting[dependant] -= 1;
+            if waiting[dependant] == 0 {
+                ready.insert(dependant);
+            }
+        }
+    }
+    let placed: BTreeSet<usize> = order.iter().copied().collect();
+    order.extend((0..steps.len()).filter(|i| !placed.contains(i)));
+    let mut at = vec![0_u32; steps.len()];
+    (0..).zip(&order).for_each(|(place, i)| at[*i] = place);
+    let mut steps: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
+    let placed = order.iter().filter_map(|i| {
+        let mut step = steps[*i].take()?;
+        step.after = before[*i].iter().map(|j| at[*j]).filter(|j| *j < at[*i]).collect();
+        step.after.sort_unstable();
+        Some(step)
+    });
+    placed.collect()
+}
+
+/// Volumes that come with the plan's containers, and those that stay although their descriptor is gone.
+fn volumes(fleet: &Fleet, before: &Desired, desired: &Desired, steps: &[Step]) -> (Vec<Name>, Vec<Name>) {
+    let there = |name: &Name| {
+        let docker = spec::resource_name(&fleet.id, Some(name));
+        fleet.observed.volumes.get(&docker).is_some_and(|volume| volume.exists)
+    };
+    let mounted: BTreeSet<&Name> = steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::Create | Action::Recreate))
+        .filter_map(|step| desired.containers.get(&step.container))
+        .flat_map(|container| container.volumes.values())
+        .collect();
+    let new = mounted.into_iter().filter(|name| !there(name)).cloned().collect();
+    let gone = before.volumes.keys().filter(|name| !desired.volumes.contains_key(name) && there(name));
+    (new, gone.cloned().collect())
+}

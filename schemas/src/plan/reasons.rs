@@ -1,0 +1,100 @@
+//! Why a container is re-created, field by field, in the descriptor's own words.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Reason;
+use crate::descriptors::Desired;
+use crate::fleet::ObservedContainer;
+use crate::names::Name;
+use crate::template::{self, Part, Reference};
+
+/// A value in a reason is cut after so many characters.
+const SHOWN: usize = 80;
+
+impl Reason {
+    /// Something that was observed, against what should be.
+    pub(super) fn observed(field: &str, from: &str, to: &str) -> Self {
+        Self { field: field.to_owned(), from: Some(from.to_owned()), to: Some(to.to_owned()) }
+    }
+}
+
+/// Keys that Docker does not see: they never make a container another one.
+const NOT_IN_DOCKER: [&str; 2] = ["needs", "metrics"];
+
+/// What makes the container another than the one that runs.
+pub(super) fn changed(before: &Desired, desired: &Desired, name: &Name, seen: &ObservedContainer) -> Vec<Reason> {
+    let value = |desired: &Desired| {
+        desired.containers.get(name).and_then(|it| serde_json::to_value(it).ok()).unwrap_or(Value::Null)
+    };
+    let (old, new) = (value(before), value(desired));
+    let mut reasons = Vec::new();
+    if !old.is_null() {
+        differences("", &old, &new, &mut reasons);
+        reasons.retain(|reason| !NOT_IN_DOCKER.iter().any(|key| reason.field.split('.').next() == Some(key)));
+        variables(before, desired, &new, &mut reasons);
+    }
+    if reasons.is_empty() {
+        let from = seen.commit.as_ref().map_or("another container".to_owned(), |it| format!("commit {}", it.short()));
+        reasons.push(Reason { field: "container".to_owned(), from: Some(from), to: None });
+    }
+    reasons
+}
+
+fn differences(field: &str, before: &Value, after: &Value, reasons: &mut Vec<Reason>) {
+    if before == after {
+        return;
+    }
+    if let (Value::Object(before), Value::Object(after)) = (before, after) {
+        let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        for key in keys {
+            let field = if field.is_empty() { key.clone() } else { format!("{field}.{key}") };
+            let at = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
+            differences(&field, &at(before), &at(after), reasons);
+        }
+        return;
+    }
+    reasons.push(Reason { field: field.to_owned(), from: shown(before), to: shown(after) });
+}
+
+/// Variables that the container's strings refer to, directly or through each other, and that have another value now.
+fn variables(previous: &Desired, desired: &Desired, container: &Value, reasons: &mut Vec<Reason>) {
+    let mut texts = Vec::new();
+    strings(container, &mut texts);
+    let mut seen = BTreeSet::new();
+    while let Some(text) = texts.pop() {
+        for part in template::parse(&text).unwrap_or_default() {
+            let Part::Ref(reference @ Reference::Variable { .. }) = part else { continue };
+            if !seen.insert(reference.clone()) {
+                continue;
+            }
+            let Reference::Variable { group, key } = &reference else { continue };
+            let value = |desired: &Desired| desired.variables.get(group).and_then(|it| it.0.get(key)).cloned();
+            let (before, after) = (value(previous), value(desired));
+            texts.extend(after.as_ref().map(ToString::to_string));
+            if before != after {
+                let shown =
+                    |value: Option<_>| value.and_then(|it| serde_json::to_value(it).ok()).and_then(|it| shown(&it));
+                reasons.push(Reason { field: reference.to_string(), from: shown(before), to: shown(after) });
+            }
+        }
+    }
+}
+
+fn strings(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, texts)),
+        Value::Object(map) => map.values().for_each(|item| strings(item, texts)),
+        _ => {}
+    }
+}
+
+fn shown(value: &Value) -> Option<String> {
+    if value.is_null() {
+        return None;
+    }
+    let text = value.to_string();
+    Some(if text.chars().count() > SHOWN { text.chars().take(SHOWN).chain(['…']).collect() } else { text })
+}

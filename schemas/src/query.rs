@@ -1,0 +1,108 @@
+//! What services ask each other on `req.<service>.<verb>`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fleet::Fleet;
+use crate::names::{FleetId, NodeName};
+
+/// `req.registry.fleet`: one fleet, at `min_position` or later.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FleetRequest {
+    /// Which.
+    pub fleet: FleetId,
+    /// Wait until the registry is there.
+    #[serde(default)]
+    pub min_position: u64,
+}
+
+/// The answer to [`FleetRequest`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FleetAnswer {
+    /// Position of the registry when it answered.
+    pub position: u64,
+    /// None: there is no such fleet.
+    pub fleet: Option<Fleet>,
+}
+
+/// `req.registry.fleets`: a page of all fleets, in the order of their names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FleetsRequest {
+    /// Only those after this one.
+    #[serde(default)]
+    pub after: Option<FleetId>,
+    /// At most so many.
+    pub limit: u32,
+    /// Wait until the registry is there.
+    #[serde(default)]
+    pub min_position: u64,
+}
+
+/// The answer to [`FleetsRequest`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FleetsAnswer {
+    /// Position of the registry when it answered.
+    pub position: u64,
+    /// The page.
+    pub fleets: Vec<FleetLine>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// One fleet in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FleetLine {
+    /// Its name.
+    pub fleet: FleetId,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The commit that is desired.
+    pub commit: Option<String>,
+    /// How many containers should be.
+    pub containers: u32,
+    /// How many of them run, and are not unhealthy.
+    pub running: u32,
+    /// Status of the newest rollout.
+    pub rollout: Option<String>,
+}
+
+/// `req.shazam.nodes`: every node that was heard of.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct NodesRequest {}
+
+/// The answer to [`NodesRequest`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NodesAnswer {
+    /// In the order of their names.
+    pub nodes: Vec<NodeLine>,
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeLine {
+    /// Its name.
+    pub node: NodeName,
+    /// None: it is there and its Docker answers.
+    pub away: Option<String>,
+}
+
+/// What a service answers where it cannot answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    /// What kind, for programs.
+    pub code: FaultCode,
+    /// What, for people.
+    pub message: String,
+}
+
+/// What kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultCode {
+    /// The projection did not reach the wanted position in time.
+    Behind,
+    /// The request cannot be read.
+    BadRequest,
+    /// The service stopped on an event that it cannot read.
+    Stopped,
+}

@@ -1,0 +1,300 @@
+//! Descriptor → what Docker gets: references looked up, texts read.
+
+use std::str::FromStr;
+
+use super::{HealthCheck, Port, Probe, Readiness, Spec};
+use crate::descriptors::{Container, Desired, Health};
+use crate::names::{FleetId, Name};
+use crate::template::{self, Part, Reference};
+use crate::units::Span;
+
+/// Why a container cannot be rendered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderFault {
+    /// JSON pointer into the container's file, such as `/env/REGION`.
+    pub pointer: String,
+    /// What kind, for programs.
+    pub code: &'static str,
+    /// What was seen.
+    pub message: String,
+    /// What would be right.
+    pub expected: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// What a text turns out to be wrong for, before its place is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unresolved {
+    /// What kind, for programs.
+    pub code: &'static str,
+    /// What was seen.
+    pub message: String,
+    /// What would be right.
+    pub expected: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// The name in Docker: `<owner>.<fleet>[.<name>]`.
+pub fn resource_name(fleet: &FleetId, name: Option<&Name>) -> String {
+    match name {
+        Some(name) => format!("{}.{}.{name}", fleet.owner, fleet.name),
+        None => format!("{}.{}", fleet.owner, fleet.name),
+    }
+}
+
+/// Renders one container of a fleet; all its faults at once.
+pub fn render(fleet: &FleetId, name: &Name, desired: &Desired) -> Result<Spec, Vec<RenderFault>> {
+    let Some(container) = desired.containers.get(name) else {
+        return Err(vec![RenderFault {
+            pointer: String::new(),
+            code: "unknown-container",
+            message: format!("there is no container `{name}`"),
+            expected: "the name of a container of this fleet".to_owned(),
+            hint: None,
+        }]);
+    };
+    let mut at = Renderer { desired, faults: Vec::new() };
+    let spec = at.spec(fleet, container);
+    if at.faults.is_empty() { Ok(spec) } else { Err(at.faults) }
+}
+
+/// How the agent knows that a container is ready. Its path is rendered like every other text.
+pub fn readiness(container: &Container, desired: &Desired) -> Readiness {
+    let Some(health) = &container.health else {
+        return Readiness { probe: Probe::Docker, within: DEFAULT_WITHIN };
+    };
+    let probe = match (&health.http, health.port) {
+        (Some(path), Some(port)) => Probe::Http {
+            path: resolve(path, desired).unwrap_or_else(|_| path.clone()),
+            port,
+            interval: health.interval,
+            timeout: health.timeout,
+            retries: health.retries,
+        },
+        _ => Probe::Docker,
+    };
+    Readiness { probe, within: health.within }
+}
+
+/// How long a container without `health` may take to become ready; its image may bring a check of its own.
+const DEFAULT_WITHIN: Span = Span::seconds(60);
+
+struct Renderer<'a> {
+    desired: &'a Desired,
+    faults: Vec<RenderFault>,
+}
+
+impl Renderer<'_> {
+    fn spec(&mut self, fleet: &FleetId, container: &Container) -> Spec {
+        let image = self.text("/image", &container.image);
+        if image.is_empty() || image.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            self.fault(
+                "/image",
+                "bad-image",
+                format!("`{image}` is no image"),
+                "a name with a tag or digest, such as `demo/tool:1`",
+            );
+        }
+        let command = container.command.as_ref().map(|argv| self.argv("/command", argv));
+        let env = container
+            .env
+            .iter()
+            .map(|(key, value)| (key.clone(), self.text(&format!("/env/{}", escape(key)), value)))
+            .collect();
+        let mut ports = Vec::new();
+        for (index, text) in container.ports.iter().enumerate() {
+            let pointer = format!("/ports/{index}");
+            let faults = self.faults.len();
+            let text = self.text(&pointer, text);
+            match Port::from_str(&text) {
+                Ok(port) => ports.push(port),
+                Err(_) if self.faults.len() > faults => {}
+                Err(_) => self.fault(
+                    &pointer,
+                    "bad-port",
+                    format!("`{text}` is no port mapping"),
+                    "`[address:]host:container[/tcp|udp]`, such as \"127.0.0.1:8080:80\"",
+                ),
+            }
+        }
+        ports.sort();
+        let volumes =
+            container.volumes.iter().map(|(path, volume)| (path.clone(), resource_name(fleet, Some(volume)))).collect();
+        let health = container.health.as_ref().and_then(|health| self.health(health));
+        Spec {
+            image,
+            command,
+            env,
+            ports,
+            volumes,
+            restart: container.restart,
+            stop: container.stop.clone(),
+            health,
+            limits: container.limits.clone(),
+        }
+    }
+
+    fn health(&mut self, health: &Health) -> Option<HealthCheck> {
+        if let Some(path) = &health.http {
+            self.text("/health/http", path);
+        }
+        let command = self.argv("/health/command", health.command.as_ref()?);
+        Some(HealthCheck { command, interval: health.interval, timeout: health.timeout, retries: health.retries })
+    }
+
+    fn argv(&mut self, pointer: &str, argv: &[String]) -> Vec<String> {
+        argv.iter().enumerate().map(|(index, text)| self.text(&format!("{pointer}/{index}"), text)).collect()
+    }
+
+    fn text(&mut self, pointer: &str, text: &str) -> String {
+        match resolve(text, self.desired) {
+            Ok(text) => text,
+            Err(it) => {
+                self.faults.push(RenderFault {
+                    pointer: pointer.to_owned(),
+                    code: it.code,
+                    message: it.message,
+                    expected: it.expected,
+                    hint: it.hint,
+                });
+                String::from("?")
+            }
+        }
+    }
+
+    fn fault(&mut self, pointer: &str, code: &'static str, message: String, expected: &str) {
+        if self.faults.iter().any(|fault| fault.pointer == pointer) {
+            return;
+        }
+        let expected = expected.to_owned();
+        self.faults.push(RenderFault { pointer: pointer.to_owned(), code, message, expected, hint: None });
+    }
+}
+
+/// Looks up every reference of a text.
+pub fn resolve(text: &str, desired: &Desired) -> Result<String, Unresolved> {
+    resolve_within(text, desired, &mut Vec::new())
+}
+
+/// `within` are the references that are being looked up: meeting one of them again is a cycle.
+fn resolve_within(text: &str, desired: &Desired, within: &mut Vec<Reference>) -> Result<String, Unresolved> {
+    if !text.contains("{{") {
+        return Ok(text.to_owned());
+    }
+    let parts = template::parse(text).map_err(|error| Unresolved {
+        code: "bad-reference",
+        message: error.message,
+        expected: "a reference such as `{{ variables.app.region }}`".to_owned(),
+        hint: error.hint,
+    })?;
+    let mut out = String::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => out.push_str(&text),
+            Part::Ref(reference) => out.push_str(&look_up(reference, desired, within)?),
+        }
+    }
+    Ok(out)
+}
+
+fn look_up(reference: Reference, desired: &Desired, within: &mut Vec<Reference>) -> Result<String, Unresolved> {
+    if let Some(start) = within.iter().position(|it| *it == reference) {
+        let mut cycle: Vec<String> = within[start..].iter().map(|it| format!("`{it}`")).collect();
+        cycle.push(format!("`{reference}`"));
+        return Err(Unresolved {
+            code: "cycle",
+            message: format!("a reference leads back to itself: {}", cycle.join(" → ")),
+            expected: "references without a cycle".to_owned(),
+            hint: None,
+        });
+    }
+    match &reference {
+        Reference::Variable { group, key } => {
+            let Some(variables) = desired.variables.get(group) else {
+                return Err(undefined(&reference, "a group of variables", desired.variables.keys(), group.as_str()));
+            };
+            let Some(value) = variables.0.get(key) else {
+                return Err(undefined(&reference, "a variable of that group", variables.0.keys(), key.as_str()));
+            };
+            let text = value.to_string();
+            within.push(reference);
+            let text = resolve_within(&text, desired, within)?;
+            within.pop();
+            Ok(text)
+        }
+        Reference::ContainerHost(name) => match desired.containers.get(name) {
+            Some(_) => Ok(name.to_string()),
+            None => Err(undefined(&reference, "a container of this fleet", desired.containers.keys(), name.as_str())),
+        },
+        Reference::ContainerPort(name, port) => {
+            let Some(container) = desired.containers.get(name) else {
+                return Err(undefined(
+                    &reference,
+                    "a container of this fleet",
+                    desired.containers.keys(),
+                    name.as_str(),
+                ));
+            };
+            let wanted = *port;
+            within.push(reference.clone());
+            for text in &container.ports {
+                let mapping = resolve_within(text, desired, within)?.parse::<Port>();
+                if let Ok(mapping) = mapping
+                    && mapping.container == wanted
+                {
+                    within.pop();
+                    return Ok(mapping.host.to_string());
+                }
+            }
+            within.pop();
+            Err(Unresolved {
+                code: "unpublished-port",
+                message: format!("`{{{{ {reference} }}}}`: container `{name}` does not publish its port {wanted}"),
+                expected: "a container's port that its `ports` publish".to_owned(),
+                hint: Some(format!("add it to `ports` in containers/{name}.json, such as \"127.0.0.1:8080:{wanted}\"")),
+            })
+        }
+        Reference::Node(_) => Err(not_yet(&reference, "nodes")),
+        Reference::Secret(_) => Err(not_yet(&reference, "secrets")),
+        Reference::TaskOutput { .. } => Err(not_yet(&reference, "outputs of tasks")),
+    }
+}
+
+fn not_yet(reference: &Reference, what: &str) -> Unresolved {
+    Unresolved {
+        code: "not-yet",
+        message: format!("`{{{{ {reference} }}}}`: references to {what} are not built yet"),
+        expected: "a reference to a variable or a container".to_owned(),
+        hint: None,
+    }
+}
+
+fn undefined<'a, T: AsRef<str> + 'a + ?Sized>(
+    reference: &Reference,
+    expected: &str,
+    known: impl Iterator<Item = &'a T>,
+    seen: &str,
+) -> Unresolved {
+    let known: Vec<&str> = known.map(AsRef::as_ref).collect();
+    let nearest = known.iter().map(|it| (strsim::damerau_levenshtein(it, seen), it)).min();
+    let hint = match nearest {
+        Some((distance, near)) if distance <= 2 => Some(format!("did you mean `{near}`?")),
+        _ if known.is_empty() => Some("there is none yet".to_owned()),
+        _ => {
+            Some(format!("known: {}", known.iter().take(8).map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")))
+        }
+    };
+    Unresolved {
+        code: "undefined-reference",
+        message: format!("`{{{{ {reference} }}}}`: there is no `{seen}`"),
+        expected: expected.to_owned(),
+        hint,
+    }
+}
+
+/// A key as a token of a JSON pointer (RFC 6901).
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

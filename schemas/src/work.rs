@@ -1,0 +1,175 @@
+//! What the coordinator tells an agent (`WORK`), and what the agent answers and sees (`OBS`). No events: these are
+//! consumed and gone, and a command may hold rendered values.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::descriptors::Condition;
+use crate::names::{FleetId, Name, NodeName, Oid};
+use crate::plan::Action;
+use crate::spec::{Readiness, Spec};
+
+/// One step for one agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    /// The log that the epoch belongs to.
+    pub incarnation: Uuid,
+    /// The coordinator's epoch; agents keep the highest and refuse lower ones.
+    pub epoch: u64,
+    /// Whose container it is.
+    pub fleet: FleetId,
+    /// Which rollout.
+    pub rollout: Uuid,
+    /// Which of its steps.
+    pub step: u32,
+    /// Id of the event `rollout.step` that sent it: the cause of what follows.
+    pub cause: Uuid,
+    /// The commit that it applies.
+    pub commit: Oid,
+    /// Which container.
+    pub container: Name,
+    /// What to do to it.
+    pub action: Action,
+    /// The container as it should be; none for a removal.
+    pub target: Option<Target>,
+}
+
+/// A container as it should be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// What Docker is asked for.
+    pub spec: Spec,
+    /// The keyed digest of `spec`.
+    pub digest: String,
+    /// How to know that it is ready.
+    pub readiness: Readiness,
+    /// Volumes that have to exist: the descriptor's name → the name in Docker.
+    pub volumes: BTreeMap<Name, String>,
+    /// Containers that have to be there first.
+    pub needs: Vec<Need>,
+}
+
+/// A container that has to be there first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// Which.
+    pub container: Name,
+    /// In which state.
+    pub condition: Condition,
+    /// How to know that it is.
+    pub readiness: Readiness,
+}
+
+/// What an agent publishes on `obs.<node>`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Report {
+    /// A step ended.
+    Step(StepReport),
+    /// A container changed.
+    Container(ContainerReport),
+    /// A volume came or went.
+    Volume(ThingReport),
+    /// A network came or went.
+    Network(ThingReport),
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Whose container it was.
+    pub fleet: FleetId,
+    /// Which rollout.
+    pub rollout: Uuid,
+    /// Which of its steps.
+    pub step: u32,
+    /// None: it succeeded.
+    pub error: Option<String>,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// Set where the agent gave up on the command itself: how often it was delivered. Becomes a `work.dead`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gave_up_after: Option<u64>,
+}
+
+/// A container changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerReport {
+    /// Whose container it is.
+    pub fleet: FleetId,
+    /// The descriptor's name.
+    pub container: Name,
+    /// What changed.
+    pub change: Change,
+    /// Docker's own time of it, in nanoseconds since 1970.
+    pub at_ns: i64,
+    /// Docker's id.
+    pub docker_id: String,
+    /// The image's id.
+    pub image: Option<String>,
+    /// The label `fleetlog.spec`.
+    pub spec: Option<String>,
+    /// The label `fleetlog.commit`.
+    pub commit: Option<Oid>,
+    /// Whether a health check watches it: Docker's, or an HTTP probe of the agent.
+    pub checked: bool,
+    /// How it ended.
+    pub exit_code: Option<i64>,
+    /// Whether it was killed for want of memory.
+    pub out_of_memory: bool,
+    /// The event `rollout.step` whose work it is, where it is.
+    pub cause: Option<Uuid>,
+}
+
+/// A container's change of state, in the order in which they count where Docker gives them the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// It was made.
+    Created,
+    /// It runs.
+    Started,
+    /// Its check passes.
+    Healthy,
+    /// Its check fails.
+    Unhealthy,
+    /// It ended because it was asked to.
+    Stopped,
+    /// It ended by itself.
+    Died,
+    /// It is gone.
+    Removed,
+}
+
+/// A volume or a network came or went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThingReport {
+    /// Whose it is.
+    pub fleet: FleetId,
+    /// Its name in Docker.
+    pub name: String,
+    /// Whether it is there now.
+    pub exists: bool,
+    /// Docker's own time of it, in nanoseconds since 1970.
+    pub at_ns: i64,
+    /// The event `rollout.step` whose work it is, where it is.
+    pub cause: Option<Uuid>,
+}
+
+/// The id of an observation's event: the same sighting has the same id, however often it is reported.
+pub fn observation_id(node: &NodeName, thing: &str, at_ns: i64, action: &str) -> Uuid {
+    // A namespace of our own, so that our ids meet nobody else's.
+    const OBSERVATIONS: Uuid = Uuid::from_u128(0x9d3c_5f6e_1b1a_4d3f_9a52_5f0e_66a1_7c01);
+    Uuid::new_v5(&OBSERVATIONS, format!("{node}\n{thing}\n{at_ns}\n{action}").as_bytes())
+}
+
+/// An agent's sign of life, on the plain subject `beat.<node>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// Which node.
+    pub node: NodeName,
+    /// None: its Docker answers.
+    pub away: Option<String>,
+}

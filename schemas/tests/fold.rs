@@ -1,0 +1,166 @@
+//! Properties of the fold: it never fails, it takes each event once, and observations find their order by themselves.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
+
+use proptest::prelude::*;
+use schemas::event::{
+    ContainerChange, Data, Draft, Event, GitPushed, RefUpdate, RolloutPlanned, RolloutStep, RolloutSucceeded, Scope,
+    Sighting, StepStatus,
+};
+use schemas::fleet::Fleet;
+use schemas::names::FleetId;
+use schemas::plan::{Action, Step};
+use uuid::Uuid;
+
+fn id() -> FleetId {
+    "acme/shop".parse().unwrap()
+}
+
+fn event(position: u64, data: Data) -> Event {
+    let draft = Draft {
+        id: Uuid::from_u128(u128::from(position)),
+        scope: Scope::Fleet(id()),
+        subject: "x".to_owned(),
+        time: jiff::Timestamp::UNIX_EPOCH,
+        actor: "a".to_owned(),
+        cause: None,
+        data,
+    };
+    Event { position, draft }
+}
+
+fn container() -> impl Strategy<Value = Data> {
+    let change =
+        (0..3_u8, 0..3_u8, 0..50_i64, proptest::option::of(0..3_i64)).prop_map(|(name, docker, at_ns, exit_code)| {
+            ContainerChange {
+                container: format!("c{name}").parse().unwrap(),
+                seen: Sighting { node: "local".parse().unwrap(), at_ns, obs: 1 },
+                docker_id: format!("c{name}-{docker}"),
+                image: None,
+                spec: Some(format!("v1:{docker}")),
+                commit: None,
+                checked: true,
+                exit_code,
+                out_of_memory: false,
+            }
+        });
+    (change, 0..7_u8).prop_map(|(change, kind)| match kind {
+        0 => Data::ContainerCreated(change),
+        1 => Data::ContainerStarted(change),
+        2 => Data::ContainerHealthy(change),
+        3 => Data::ContainerUnhealthy(change),
+        4 => Data::ContainerStopped(change),
+        5 => Data::ContainerDied(change),
+        _ => Data::ContainerRemoved(change),
+    })
+}
+
+fn pushed() -> impl Strategy<Value = Data> {
+    (0..3_u8, proptest::option::of(0..16_u8)).prop_map(|(name, commit)| {
+        let commit = commit.map(|digit| format!("{digit:040x}").parse().unwrap());
+        Data::GitPushed(GitPushed {
+            created: false,
+            refs: vec![RefUpdate { name: format!("refs/heads/b{name}"), old: None, new: commit.clone() }],
+            pack: None,
+            deploy: "main".to_owned(),
+            commit,
+            descriptors: Default::default(),
+            reason: None,
+        })
+    })
+}
+
+/// Rollouts of which some exist and some don't: the fold has to take them all.
+fn rollout() -> impl Strategy<Value = Data> {
+    (0..4_u8, 0..40_u128, 0..4_u32).prop_map(|(kind, rollout, step)| {
+        let rollout = Uuid::from_u128(rollout);
+        match kind {
+            0 => Data::RolloutPlanned(RolloutPlanned {
+                commit: "a".repeat(40).parse().unwrap(),
+                desired: 1,
+                observed: 1,
+                epoch: 1,
+                node: "local".parse().unwrap(),
+                steps: vec![Step {
+                    container: "c0".parse().unwrap(),
+                    action: Action::Create,
+                    reasons: vec![],
+                    after: vec![],
+                }],
+            }),
+            1 => Data::RolloutSucceeded(RolloutSucceeded { rollout, duration_ms: 1 }),
+            _ => Data::RolloutStep(RolloutStep {
+                rollout,
+                step,
+                status: StepStatus::Started,
+                error: None,
+                duration_ms: None,
+                obs: None,
+            }),
+        }
+    })
+}
+
+fn log() -> impl Strategy<Value = Vec<Event>> {
+    proptest::collection::vec(prop_oneof![3 => container(), 1 => pushed(), 2 => rollout()], 0..60)
+        .prop_map(|all| (1..).zip(all).map(|(position, data)| event(position, data)).collect())
+}
+
+fn fold(events: &[Event]) -> Fleet {
+    let mut fleet = Fleet::new(id());
+    events.iter().for_each(|event| fleet.apply(event));
+    fleet
+}
+
+proptest! {
+    #[test]
+    fn a_second_delivery_changes_nothing(events in log()) {
+        let once = fold(&events);
+        let mut twice = once.clone();
+        events.iter().for_each(|event| twice.apply(event));
+        prop_assert_eq!(once, twice);
+    }
+
+    #[test]
+    fn a_fold_that_was_stored_goes_on_as_if_nothing_had_been(events in log(), cut in 0..60_usize) {
+        let cut = cut.min(events.len());
+        let json = serde_json::to_string(&fold(&events[..cut])).unwrap();
+        let mut resumed: Fleet = serde_json::from_str(&json).unwrap();
+        events[cut..].iter().for_each(|event| resumed.apply(event));
+        prop_assert_eq!(resumed, fold(&events));
+    }
+
+    #[test]
+    fn other_fleets_events_are_none_of_ours(events in log()) {
+        let mut other = Fleet::new("acme/other".parse().unwrap());
+        events.iter().for_each(|event| other.apply(event));
+        prop_assert_eq!(other, Fleet::new("acme/other".parse().unwrap()));
+    }
+
+    /// What one container did, told in whatever order and however often, ends in the same state.
+    #[test]
+    fn observations_find_their_order(seen in proptest::collection::vec(container(), 1..12), swaps in proptest::collection::vec((0..12_usize, 0..12_usize), 0..12)) {
+        let of_one = |data: &Data| {
+            let mut data = data.clone();
+            if let Data::ContainerCreated(it) | Data::ContainerStarted(it) | Data::ContainerHealthy(it) | Data::ContainerUnhealthy(it)
+                | Data::ContainerStopped(it) | Data::ContainerDied(it) = &mut data {
+                it.container = "c0".parse().unwrap();
+                it.docker_id = "same".to_owned();
+                it.exit_code = None;
+            }
+            data
+        };
+        let seen: Vec<Data> = seen.iter().filter(|data| !matches!(data, Data::ContainerRemoved(_))).map(of_one).collect();
+        let mut shuffled = seen.clone();
+        for (a, b) in swaps {
+            if a < shuffled.len() && b < shuffled.len() {
+                shuffled.swap(a, b);
+            }
+        }
+        let state = |all: &[Data]| {
+            let events: Vec<_> = (1..).zip(all.iter().cloned()).map(|(position, data)| event(position, data)).collect();
+            fold(&events).observed.containers.into_values().map(|it| (it.state, it.newest, it.health)).next()
+        };
+        prop_assert_eq!(state(&seen), state(&shuffled));
+    }
+}

@@ -1,0 +1,290 @@
+//! The plan as a table: what runs, what is pushed, what follows.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
+
+use expect_test::{Expect, expect};
+use schemas::descriptors::{Desired, File, Files, Path};
+use schemas::event::{ContainerChange, Data, Draft, Event, GitPushed, Scope, Sighting, ThingChange};
+use schemas::fleet::Fleet;
+use schemas::names::FleetId;
+use schemas::plan::{describe, plan};
+use schemas::spec::{self, DigestKey};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+fn key() -> DigestKey {
+    DigestKey::derive(&[7; 32])
+}
+
+fn id() -> FleetId {
+    "acme/shop".parse().unwrap()
+}
+
+fn desired(files: &Value) -> Desired {
+    let files = files.as_object().unwrap().iter().map(|(path, value)| {
+        let path: Path = path.parse().unwrap();
+        let file = File::read(&path, value.clone()).unwrap();
+        (path, file)
+    });
+    Files(files.collect()).into()
+}
+
+fn event(position: u64, data: Data) -> Event {
+    let time = jiff::Timestamp::UNIX_EPOCH;
+    let scope = Scope::Fleet(id());
+    let draft = Draft {
+        id: Uuid::from_u128(position.into()),
+        scope,
+        subject: "x".into(),
+        time,
+        actor: "a".into(),
+        cause: None,
+        data,
+    };
+    Event { position, draft }
+}
+
+/// A fleet in which everything of `files` was pushed, made, started and found healthy.
+fn running(files: &Value) -> Fleet {
+    let desired = desired(files);
+    let mut fleet = Fleet::new(id());
+    fleet.apply(&event(
+        1,
+        Data::GitPushed(GitPushed {
+            created: true,
+            refs: Vec::new(),
+            pack: None,
+            deploy: "main".into(),
+            commit: Some("a".repeat(40).parse().unwrap()),
+            descriptors: Desired::default().changes_to(&desired),
+            reason: None,
+        }),
+    ));
+    let mut position = 1;
+    let seen = |at_ns| Sighting { node: "local".parse().unwrap(), at_ns, obs: 1 };
+    for name in desired.volumes.keys() {
+        position += 1;
+        let name = spec::resource_name(&id(), Some(name));
+        fleet.apply(&event(position, Data::VolumeCreated(ThingChange { name, seen: seen(1) })));
+    }
+    for name in desired.containers.keys() {
+        let spec = spec::render(&id(), name, &desired).unwrap();
+        position += 1;
+        fleet.apply(&event(
+            position,
+            Data::ContainerStarted(change(name.as_str(), 10, Some(spec::digest(&key(), &spec)))),
+        ));
+    }
+    fleet
+}
+
+fn change(name: &str, at_ns: i64, spec: Option<String>) -> ContainerChange {
+    ContainerChange {
+        container: name.parse().unwrap(),
+        seen: Sighting { node: "local".parse().unwrap(), at_ns, obs: 1 },
+        docker_id: format!("id-of-{name}"),
+        image: None,
+        spec,
+        commit: Some("a".repeat(40).parse().unwrap()),
+        checked: true,
+        exit_code: None,
+        out_of_memory: false,
+    }
+}
+
+fn check(fleet: &Fleet, files: &Value, expected: Expect) {
+    let plan = plan(fleet, &desired(files), &key()).unwrap();
+    let order = plan.steps.iter().map(|step| format!("\n{} after {:?}", step.container, step.after));
+    expected.assert_eq(&(describe(&plan) + &order.collect::<String>() + "\n"));
+}
+
+fn shop() -> Value {
+    json!({
+        "containers/api.json": { "image": "tool:1", "env": { "DB": "{{ containers.db.host }}", "REGION": "{{ variables.app.region }}" },
+                                 "needs": ["db"], "ports": ["8080:80"] },
+        "containers/db.json": { "image": "tool:1", "volumes": { "/data": "data" } },
+        "containers/worker.json": { "image": "tool:1" },
+        "variables/app.json": { "region": "eu-1" },
+        "volumes/data.json": {}
+    })
+}
+
+fn with(mut files: Value, path: &str, value: Value) -> Value {
+    files[path] = value;
+    files
+}
+
+fn without(mut files: Value, path: &str) -> Value {
+    files.as_object_mut().unwrap().remove(path);
+    files
+}
+
+#[test]
+fn a_new_fleet_is_created_in_the_order_of_its_needs() {
+    check(
+        &Fleet::new(id()),
+        &shop(),
+        expect![[r#"
+        plan: 3 to create
+          + create     db
+          + create     api
+          + create     worker
+          + volume     data
+        db after []
+        api after [0]
+        worker after []
+    "#]],
+    );
+}
+
+#[test]
+fn the_second_plan_is_empty() {
+    check(
+        &running(&shop()),
+        &shop(),
+        expect![[r#"
+        plan: nothing to do, 3 containers are as they should be
+    "#]],
+    );
+}
+
+#[test]
+fn what_docker_does_not_see_changes_nothing() {
+    let worker = json!({ "image": "tool:1", "needs": { "db": "started" }, "metrics": { "port": 80 }, "restart": "unless-stopped" });
+    check(
+        &running(&shop()),
+        &with(shop(), "containers/worker.json", worker),
+        expect![[r#"
+        plan: nothing to do, 3 containers are as they should be
+    "#]],
+    );
+}
+
+#[test]
+fn a_changed_variable_re_creates_exactly_what_uses_it() {
+    check(
+        &running(&shop()),
+        &with(shop(), "variables/app.json", json!({ "region": "eu-2" })),
+        expect![[r#"
+        plan: 1 to re-create, 2 unchanged
+          ~ re-create  api  variables.app.region: "eu-1" → "eu-2"
+        api after []
+    "#]],
+    );
+}
+
+#[test]
+fn a_changed_field_is_the_reason() {
+    let worker = json!({ "image": "tool:2", "env": { "A": "b" }, "limits": { "memory": "64MiB" } });
+    check(
+        &running(&shop()),
+        &with(shop(), "containers/worker.json", worker),
+        expect![[r#"
+        plan: 1 to re-create, 2 unchanged
+          ~ re-create  worker  env: {"A":"b"} is new; image: "tool:1" → "tool:2"; limits: {"memory":"64MiB"} is new
+        worker after []
+    "#]],
+    );
+}
+
+#[test]
+fn a_removed_container_goes_before_the_one_that_takes_its_port() {
+    let files = with(
+        without(shop(), "containers/api.json"),
+        "containers/web.json",
+        json!({ "image": "tool:1", "ports": ["127.0.0.1:8080:80"] }),
+    );
+    check(
+        &running(&shop()),
+        &files,
+        expect![[r#"
+        plan: 1 to create, 1 to remove, 2 unchanged
+          - remove     api  its volumes stay
+          + create     web
+        api after []
+        web after [0]
+    "#]],
+    );
+}
+
+#[test]
+fn a_removed_dependant_stops_before_what_it_needed() {
+    let files = without(without(without(shop(), "containers/api.json"), "containers/db.json"), "volumes/data.json");
+    check(
+        &running(&shop()),
+        &files,
+        expect![[r#"
+        plan: 2 to remove, 1 unchanged
+          - remove     api  its volumes stay
+          - remove     db   its volumes stay
+            volume     data stays, with its data
+        api after []
+        db after [0]
+    "#]],
+    );
+}
+
+#[test]
+fn what_does_not_run_well_is_started_again() {
+    let mut fleet = running(&shop());
+    let exited = ContainerChange { exit_code: Some(3), ..change("worker", 20, None) };
+    fleet.apply(&event(20, Data::ContainerDied(exited)));
+    fleet.apply(&event(21, Data::ContainerUnhealthy(change("api", 21, None))));
+    fleet.apply(&event(22, Data::ContainerRemoved(change("db", 22, None))));
+    check(
+        &fleet,
+        &shop(),
+        expect![[r#"
+        plan: 1 to create, 2 to restart
+          + create     db      state: removed → running
+          ~ restart    api     health: unhealthy → healthy
+          ~ restart    worker  state: exited with code 3 → running
+        db after []
+        api after [0]
+        worker after []
+    "#]],
+    );
+}
+
+#[test]
+fn a_container_that_has_done_its_work_is_left_alone() {
+    let job = json!({ "containers/job.json": { "image": "tool:1", "restart": "no" } });
+    let mut fleet = running(&job);
+    fleet.apply(&event(20, Data::ContainerDied(ContainerChange { exit_code: Some(0), ..change("job", 20, None) })));
+    check(
+        &fleet,
+        &job,
+        expect![[r#"
+        plan: nothing to do, 1 container is as it should be
+    "#]],
+    );
+}
+
+#[test]
+fn two_that_swap_their_ports_lose_no_step() {
+    let a = |port: u16| json!({ "image": "tool:1", "ports": [format!("{port}:80")] });
+    let before = json!({ "containers/a.json": a(8001), "containers/b.json": a(8002) });
+    let after = json!({ "containers/a.json": a(8002), "containers/b.json": a(8001) });
+    check(
+        &running(&before),
+        &after,
+        expect![[r#"
+        plan: 2 to re-create
+          ~ re-create  b  ports: ["8002:80"] → ["8001:80"]
+          ~ re-create  a  ports: ["8001:80"] → ["8002:80"]
+        b after []
+        a after [0]
+    "#]],
+    );
+}
+
+#[test]
+fn no_containers_no_steps() {
+    check(
+        &Fleet::new(id()),
+        &json!({}),
+        expect![[r#"
+        plan: nothing to do, the fleet has no containers
+    "#]],
+    );
+}

@@ -1,0 +1,200 @@
+//! A fleet that is written down as files checks clean and comes back; a fleet that was damaged is judged without a panic.
+
+#![allow(clippy::unwrap_used, reason = "strategies and their likes are part of the tests")]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use schemas::check::{Content, EntryKind, TreeFile, check};
+use schemas::descriptors::{
+    Condition, Container, Desired, FleetFile, Health, Limits, Metrics, Needs, Restart, Stop, Task, TaskStep,
+    VariableValue, Variables, Volume, VolumeClass,
+};
+use schemas::names::{Key, Name};
+use schemas::spec;
+use schemas::units::{Size, Span};
+
+const NAMES: [&str; 5] = ["a", "b-1", "c", "db", "web"];
+
+fn name() -> impl Strategy<Value = Name> {
+    prop::sample::select(NAMES.as_slice()).prop_map(|name| name.parse().unwrap())
+}
+
+/// Text of any kind, now and then with a reference that can be resolved.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[^{}\0]{0,12}",
+        1 => "x\\{\\{\\{\\{ y",
+        1 => "[a-z]{0,3}\\{\\{ variables\\.fixed\\.(one|two) \\}\\}",
+    ]
+}
+
+fn span() -> impl Strategy<Value = Span> {
+    (0..999_999_999_u64).prop_map(Span)
+}
+
+fn argv() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(text(), 1..4)
+}
+
+fn env() -> impl Strategy<Value = BTreeMap<String, String>> {
+    prop::collection::btree_map("[A-Z_][A-Z0-9_.]{0,8}", text(), 0..4)
+}
+
+fn health() -> impl Strategy<Value = Health> {
+    let probe = prop_oneof![
+        argv().prop_map(|command| (Some(command), None, None)),
+        (1..=u16::MAX).prop_map(|port| (None, Some("/up".to_owned()), Some(port))),
+    ];
+    (probe, span(), span(), span(), 1..=100_u32).prop_map(
+        |((command, http, port), interval, timeout, within, retries)| Health {
+            command,
+            http,
+            port,
+            interval,
+            timeout,
+            within,
+            retries,
+        },
+    )
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let memory = prop::option::of((0..1_u64 << 39).prop_map(Size));
+    let cpus = prop::option::of((1..=102_400_u32).prop_map(|hundredths| f64::from(hundredths) / 100.0));
+    (memory, cpus).prop_map(|(memory, cpus)| Limits { memory, cpus })
+}
+
+fn restart() -> impl Strategy<Value = Restart> {
+    prop::sample::select([Restart::No, Restart::OnFailure, Restart::UnlessStopped, Restart::Always].as_slice())
+}
+
+fn container() -> impl Strategy<Value = Container> {
+    let stop = ("(SIG)?(TERM|USR1|RTMIN\\+3)", span()).prop_map(|(signal, grace)| Stop { signal, grace });
+    let metrics = prop::option::of((1..=u16::MAX, "/[a-z]{0,5}").prop_map(|(port, path)| Metrics { port, path }));
+    let what = ("[a-z]{1,5}(:[0-9])?", prop::option::of(argv()), env(), prop::option::of(health()));
+    (what, restart(), stop, limits(), metrics).prop_map(
+        |((image, command, env, health), restart, stop, limits, metrics)| {
+            let (ports, volumes, needs) = (Vec::new(), BTreeMap::new(), Needs::default());
+            Container { image, command, env, ports, volumes, needs, restart, stop, health, limits, metrics }
+        },
+    )
+}
+
+fn task() -> impl Strategy<Value = Task> {
+    let steps = prop::collection::vec(argv().prop_map(|run| TaskStep { run }), 1..3);
+    ("[a-z]{1,5}", env(), steps, span()).prop_map(|(image, env, steps, within)| Task { image, env, steps, within })
+}
+
+fn variables() -> impl Strategy<Value = Variables> {
+    let value = prop_oneof![
+        text().prop_map(VariableValue::Text),
+        any::<i64>().prop_map(|number| VariableValue::Number(number.into())),
+        any::<bool>().prop_map(VariableValue::Bool),
+    ];
+    prop::collection::btree_map("[a-z][a-z0-9_]{0,9}".prop_map(|key| key.parse::<Key>().unwrap()), value, 0..4)
+        .prop_map(Variables)
+}
+
+fn desired() -> impl Strategy<Value = Desired> {
+    let class = prop::sample::select([VolumeClass::Persistent, VolumeClass::Ephemeral, VolumeClass::Shared].as_slice());
+    let volume = class.prop_map(|class| Volume { class });
+    let fleet = (prop::option::of(text()), "[a-z]{1,8}(/[a-z]{1,3})?")
+        .prop_map(|(description, deploy)| FleetFile { description, deploy });
+    (
+        fleet,
+        prop::collection::btree_map(name(), container(), 0..5),
+        prop::collection::btree_map(name(), volume, 0..3),
+        prop::collection::btree_map(name(), task(), 0..3),
+        prop::collection::btree_map(name(), variables(), 0..3),
+    )
+        .prop_map(|(fleet, containers, volumes, tasks, variables)| {
+            let mut desired = Desired { fleet, containers, volumes, tasks, variables };
+            let fixed = [("one", VariableValue::Number(1.into())), ("two", VariableValue::Text("2".to_owned()))];
+            let fixed = fixed.into_iter().map(|(key, value)| (key.parse().unwrap(), value)).collect();
+            desired.variables.insert("fixed".parse().unwrap(), Variables(fixed));
+            connect(&mut desired);
+            desired
+        })
+}
+
+/// What has to fit together: each container needs and refers to those before it, and has a port and a volume.
+fn connect(desired: &mut Desired) {
+    let volume = desired.volumes.keys().next().cloned();
+    let mut before: Vec<Name> = Vec::new();
+    for (name, container) in &mut desired.containers {
+        let port = 8000 + before.len();
+        container.ports = vec![format!("127.0.0.1:{port}:80"), format!("{port}:{{{{ variables.fixed.two }}}}/udp")];
+        container.volumes = volume.iter().map(|it| ("/data".to_owned(), it.clone())).collect();
+        if let Some(last) = before.last() {
+            container.needs.0.insert(last.clone(), Condition::Started);
+            container.env.insert(
+                "PEER".to_owned(),
+                format!("{{{{ containers.{last}.host }}}}:{{{{containers.{last}.ports.80}}}}"),
+            );
+        }
+        before.push(name.clone());
+    }
+}
+
+fn written(desired: &Desired) -> Vec<(String, String)> {
+    let files = desired.files().0.into_iter();
+    files.map(|(path, file)| (path.to_string(), serde_json::to_string_pretty(&file).unwrap())).collect()
+}
+
+fn tree_files<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<TreeFile<'a>> {
+    files.map(|(path, bytes)| TreeFile { path, kind: EntryKind::File, content: Content::Bytes(bytes) }).collect()
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_comes_back(desired in desired()) {
+        let files = written(&desired);
+        let checked = check(tree_files(files.iter().map(|(path, text)| (path.as_str(), text.as_bytes()))));
+        let checked = checked.map_err(|faults| TestCaseError::fail(schemas::check::report(&faults)))?;
+        prop_assert_eq!(&checked.desired, &desired);
+        let fleet = "acme/shop".parse().unwrap();
+        for name in desired.containers.keys() {
+            prop_assert!(spec::render(&fleet, name, &checked.desired).is_ok());
+        }
+    }
+
+    #[test]
+    fn damage_is_told_at_a_place_and_what_passes_can_be_rendered(
+        desired in desired(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), damage()), 1..4),
+    ) {
+        let mut files: Vec<(String, Vec<u8>)> = written(&desired).into_iter().map(|(path, text)| (path, text.into_bytes())).collect();
+        for (file, place, (length, insert)) in damage {
+            let (_, bytes) = file.get(&files).clone();
+            let from = place.index(bytes.len() + 1);
+            let to = (from + length).min(bytes.len());
+            let index = file.index(files.len());
+            files[index].1.splice(from..to, insert.into_bytes());
+        }
+        match check(tree_files(files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())))) {
+            Err(faults) => {
+                prop_assert!(!faults.is_empty());
+                for fault in &faults {
+                    for place in fault.also.iter().cloned().chain([fault.place()]) {
+                        let (_, bytes) = files.iter().find(|(path, _)| *path == place.path).expect("a file of the tree");
+                        let lines = bytes.split(|byte| *byte == b'\n').count();
+                        prop_assert!((1..=lines).contains(&(place.line as usize)) && place.column > 0, "{fault}");
+                    }
+                }
+            }
+            Ok(checked) => {
+                let fleet = "acme/shop".parse().unwrap();
+                for name in checked.desired.containers.keys() {
+                    prop_assert!(spec::render(&fleet, name, &checked.desired).is_ok());
+                }
+            }
+        }
+    }
+}
+
+/// How many bytes go, and what comes instead.
+fn damage() -> impl Strategy<Value = (usize, String)> {
+    let words = "[\\]\\[{}\",:]|\\{\\{ (variables\\.fixed\\.(one|three)|containers\\.(a|db|web)\\.(host|ports\\.80)) \\}\\}|[a-z0-9/]{1,3}|";
+    (0..6_usize, words)
+}

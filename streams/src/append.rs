@@ -1,0 +1,144 @@
+//! Adds one event to the log, exactly once, behind the event that the caller knows as the last one on its subject.
+//!
+//! A publish that got no answer may be stored all the same, and a second one may then be answered by an error that looks
+//! like somebody else's doing. So every answer but a plain acknowledgement is resolved by reading, at the leader, the
+//! first event on the subject after the expected position: the draft is stored exactly if that event carries its id.
+
+use schemas::event::Draft;
+use tokio::time::{Instant, timeout_at};
+
+use crate::bus::Bus;
+use crate::catalog::event_subject;
+use crate::connection;
+use crate::error::AppendError;
+use crate::publish::{Message, Outcome};
+use crate::wire::{self, Unwritable};
+
+/// The position that the caller has seen last on the draft's own subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// This one; 0: there is none yet.
+    At(u64),
+    /// Whichever: for observations, whose order the fold sees to.
+    Any,
+}
+
+impl Bus {
+    /// Appends `draft` and answers its position.
+    ///
+    /// Appending the same draft again, with the same expectation, is harmless and answers the same. Not cancel-safe: a
+    /// caller that stops waiting does not know what came of it.
+    pub async fn append(&self, draft: &Draft, expected: Expected) -> Result<u64, AppendError> {
+        let kind = draft.data.kind();
+        let (mut headers, body) = wire::encode_event(draft).map_err(|error| match error {
+            Unwritable::TooLarge { bytes, limit } => AppendError::TooLarge { kind, bytes, limit },
+            Unwritable::Json(error) => AppendError::Rejected { kind, code: 0, reason: error.to_string() },
+        })?;
+        if let Expected::At(position) = expected {
+            headers.insert("Nats-Expected-Last-Subject-Sequence", position.to_string());
+        }
+        let subject = event_subject(&draft.scope, draft.data.topic());
+        let message = Message { subject, headers, body: body.into() };
+        if !self.is_connected() {
+            // What the client is given while it is not connected, it keeps and sends later. So it is given nothing.
+            return Err(AppendError::Unavailable);
+        }
+        Attempts { bus: self, draft, kind, expected, message, open: false }.run().await
+    }
+}
+
+struct Attempts<'a> {
+    bus: &'a Bus,
+    draft: &'a Draft,
+    kind: &'static str,
+    expected: Expected,
+    message: Message,
+    /// Whether an attempt may have been stored, or may yet be, without our knowing.
+    open: bool,
+}
+
+impl Attempts<'_> {
+    async fn run(mut self) -> Result<u64, AppendError> {
+        let deadline = Instant::now() + self.bus.deadline;
+        loop {
+            let outcome = self.bus.attempt(&self.message, deadline).await;
+            // Looking makes sense only with a connection, and never longer than the deadline.
+            let resolved = async {
+                connection::up_before(self.bus.link(), deadline).await;
+                self.resolve(outcome).await
+            };
+            if let Ok(Some(result)) = timeout_at(deadline, resolved).await {
+                return result;
+            }
+            if !self.bus.before_next_attempt(deadline).await {
+                return Err(AppendError::Unknown { id: self.draft.id });
+            }
+        }
+    }
+
+    /// What an outcome means; `None`: not known yet, publish again.
+    async fn resolve(&mut self, outcome: Outcome) -> Option<Result<u64, AppendError>> {
+        match (outcome, self.expected) {
+            (Outcome::Stored { sequence, duplicate: false }, _) => Some(Ok(sequence)),
+            // With no expectation, what is stored under our message id is ours.
+            (Outcome::Stored { sequence, duplicate: true }, Expected::Any) => Some(Ok(sequence)),
+            (Outcome::Stored { sequence, duplicate: true }, Expected::At(position)) => {
+                match self.look(position).await {
+                    Some(result) => Some(result),
+                    // Stored before with another expectation, such as by an earlier run of the caller.
+                    None => self.is_ours(sequence).await.then_some(Ok(sequence)),
+                }
+            }
+            (Outcome::WrongLast, Expected::At(position)) => match self.look(position).await {
+                Some(result) => Some(result),
+                None => self.never(position).await,
+            },
+            (Outcome::TooLarge { bytes, limit }, _) => {
+                Some(Err(AppendError::TooLarge { kind: self.kind, bytes, limit }))
+            }
+            (Outcome::NobodyThere, _) if !self.open => Some(Err(AppendError::Unavailable)),
+            (Outcome::Refused { code, reason }, _) if !self.open => {
+                Some(Err(AppendError::Rejected { kind: self.kind, code, reason }))
+            }
+            (outcome, expected) => {
+                self.open |= matches!(outcome, Outcome::Unknown);
+                match expected {
+                    Expected::At(position) => self.look(position).await,
+                    Expected::Any => None,
+                }
+            }
+        }
+    }
+
+    /// The first event on our subject after the expected position: ours, somebody else's, or none yet.
+    async fn look(&self, position: u64) -> Option<Result<u64, AppendError>> {
+        let first = self.bus.first_after(&self.message.subject, position).await;
+        match first {
+            Ok(Some((sequence, Some(id)))) if id == self.draft.id => Some(Ok(sequence)),
+            Ok(Some((sequence, _))) => Some(Err(AppendError::Refused { last: sequence })),
+            Ok(None) => None,
+            Err(error) => {
+                tracing::debug!(%error, "cannot look what came of an append yet");
+                None
+            }
+        }
+    }
+
+    /// Refused although nothing came after the expected position: then that position is not on our subject.
+    async fn never(&self, position: u64) -> Option<Result<u64, AppendError>> {
+        match self.bus.last_sequence_on(&self.message.subject).await {
+            Ok(last) if last < position => Some(Err(AppendError::Refused { last })),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::debug!(%error, "cannot look what came of an append yet");
+                None
+            }
+        }
+    }
+
+    async fn is_ours(&self, sequence: u64) -> bool {
+        let before = sequence.saturating_sub(1);
+        let first = self.bus.first_after(&self.message.subject, before).await;
+        matches!(first, Ok(Some((found, Some(id)))) if found == sequence && id == self.draft.id)
+    }
+}

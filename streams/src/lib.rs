@@ -1,0 +1,46 @@
+//! The wires: everything that crosses from one service to another goes through here, as an event, a command, a report or
+//! a question.
+//!
+//! Reads and writes the streams of the [`catalog`], and owns the `nats-server` that holds them. The only crate that names
+//! the NATS client. Never knows what an event means: that is `schemas`, and what follows from it is the services'.
+//! In the order in which a record meets them: [`find_server`] and [`Server`] hold the log, [`provision`] makes its
+//! streams, [`Bus::append`] adds to it, [`Bus::follow`] and [`Bus::page`] read it, a [`View`] folds it into a state.
+
+pub mod catalog;
+pub mod clock;
+
+mod access;
+mod append;
+mod beats;
+mod bus;
+mod connection;
+mod error;
+mod find;
+mod follow;
+mod packs;
+mod provision;
+mod publish;
+mod pull;
+mod read;
+mod reports;
+mod request;
+mod server;
+mod view;
+mod wire;
+mod work;
+
+pub use self::access::{Access, AccessError, Credentials};
+pub use self::append::Expected;
+pub use self::beats::Beats;
+pub use self::bus::Bus;
+pub use self::error::{AppendError, AskError, ConnectError, PackError, ReadError, SendError};
+pub use self::find::{Found, find_server};
+pub use self::follow::{Filter, Follow};
+pub use self::provision::{ProvisionError, provision};
+pub use self::read::Page;
+pub use self::reports::Reports;
+pub use self::request::{Asked, Question, Questions};
+pub use self::server::{Server, ServerConfig, ServerError};
+pub use self::view::{Behind, Projection, View};
+pub use self::wire::Unreadable;
+pub use self::work::{Job, WorkQueue};

@@ -1,0 +1,170 @@
+//! Questions between services: one asks, whichever process answers them first does, within a deadline.
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use async_nats::client::Request;
+use async_nats::{HeaderMap, RequestErrorKind, Subject, Subscriber};
+use futures_util::StreamExt;
+use schemas::query::{
+    Fault, FaultCode, FleetAnswer, FleetRequest, FleetsAnswer, FleetsRequest, NodesAnswer, NodesRequest,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::bus::Bus;
+use crate::error::{AskError, ReadError, SendError};
+use crate::wire::{self, Unwritable};
+
+/// Set where the answer is a fault.
+const FAULT: &str = "fleetlog-fault";
+/// All processes that answer the same questions share them.
+const GROUP: &str = "answer";
+
+/// A question, and where it is asked.
+pub trait Question: Serialize + DeserializeOwned {
+    /// What comes back.
+    type Answer: Serialize + DeserializeOwned;
+    /// Its subject, which has to be in the catalog.
+    const SUBJECT: &'static str;
+}
+
+impl Question for FleetRequest {
+    type Answer = FleetAnswer;
+    const SUBJECT: &'static str = "req.registry.fleet";
+}
+
+impl Question for FleetsRequest {
+    type Answer = FleetsAnswer;
+    const SUBJECT: &'static str = "req.registry.fleets";
+}
+
+impl Question for NodesRequest {
+    type Answer = NodesAnswer;
+    const SUBJECT: &'static str = "req.shazam.nodes";
+}
+
+impl Bus {
+    /// Asks, and waits for the answer.
+    pub async fn ask<Q: Question>(&self, question: &Q, deadline: Duration) -> Result<Q::Answer, AskError> {
+        let subject = Q::SUBJECT;
+        let mut headers = HeaderMap::new();
+        let body = wire::encode(question, &mut headers).map_err(|error| match error {
+            Unwritable::TooLarge { bytes, limit } => AskError::TooLarge { subject, bytes, limit },
+            Unwritable::Json(source) => AskError::Client { subject, source: source.into() },
+        })?;
+        let bytes = body.len() + wire::header_bytes(&headers);
+        if bytes > self.max_payload() {
+            return Err(AskError::TooLarge { subject, bytes, limit: self.max_payload() });
+        }
+        let mut request = Request::new().payload(body.into()).timeout(Some(deadline));
+        if !headers.is_empty() {
+            request = request.headers(headers);
+        }
+        let answer = self.client().send_request(subject, request).await.map_err(|error| match error.kind() {
+            RequestErrorKind::TimedOut => AskError::Timeout { subject, within: deadline },
+            RequestErrorKind::NoResponders => AskError::NobodyThere { subject },
+            _ => AskError::Client { subject, source: error.into() },
+        })?;
+        let headers = answer.headers.as_ref();
+        let unreadable = |source| AskError::Unreadable { subject, source };
+        if headers.is_some_and(|it| it.get(FAULT).is_some()) {
+            return Err(AskError::Fault(wire::decode(headers, &answer.payload).map_err(unreadable)?));
+        }
+        wire::decode(headers, &answer.payload).map_err(unreadable)
+    }
+
+    /// Answers questions of one kind from now on.
+    pub async fn answer<Q: Question>(&self) -> Result<Questions<Q>, ReadError> {
+        let api = |source: crate::error::Cause| ReadError::Api { what: Q::SUBJECT.to_owned(), source };
+        let subscriber = self.client().queue_subscribe(Q::SUBJECT, GROUP.to_owned()).await;
+        let subscriber = subscriber.map_err(|it| api(it.into()))?;
+        // Back only once the server knows of it: what is asked from here on is heard.
+        self.client().flush().await.map_err(|it| api(it.into()))?;
+        Ok(Questions { bus: self.clone(), subscriber, question: PhantomData })
+    }
+}
+
+/// Questions as they come.
+pub struct Questions<Q> {
+    bus: Bus,
+    subscriber: Subscriber,
+    question: PhantomData<fn() -> Q>,
+}
+
+impl<Q: Question> Questions<Q> {
+    /// The next question; `None`: the connection was closed for good. One that cannot be read gets its fault from here.
+    /// Cancel-safe.
+    pub async fn next(&mut self) -> Option<Asked<Q>> {
+        loop {
+            let message = self.subscriber.next().await?;
+            let Some(reply) = message.reply else {
+                tracing::error!(subject = %message.subject, "a question without a place for its answer");
+                continue;
+            };
+            match wire::decode(message.headers.as_ref(), &message.payload) {
+                Ok(question) => return Some(Asked { question, reply, bus: self.bus.clone() }),
+                Err(error) => {
+                    tracing::error!(subject = %message.subject, %error, "a question cannot be read");
+                    let fault =
+                        Fault { code: FaultCode::BadRequest, message: format!("cannot read the question: {error}") };
+                    if let Err(error) = send(&self.bus, reply, Err::<(), _>(fault)).await {
+                        tracing::warn!(%error, "a question was not answered");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A question that waits for its answer. Dropped without one, the other side waits until its deadline.
+pub struct Asked<Q: Question> {
+    /// What was asked.
+    pub question: Q,
+    reply: Subject,
+    bus: Bus,
+}
+
+impl<Q: Question> Asked<Q> {
+    /// Answers. What is too large to be sent is answered by a fault that says so.
+    pub async fn reply(self, answer: Result<Q::Answer, Fault>) -> Result<(), SendError> {
+        send(&self.bus, self.reply, answer).await
+    }
+}
+
+async fn send<A: Serialize>(bus: &Bus, reply: Subject, answer: Result<A, Fault>) -> Result<(), SendError> {
+    let mut headers = HeaderMap::new();
+    let encoded = match &answer {
+        Ok(answer) => wire::encode(answer, &mut headers),
+        Err(fault) => fault_body(fault, &mut headers),
+    };
+    let limit = bus.max_payload();
+    let too_large = |bytes: usize| {
+        let message = format!("the answer has {bytes} bytes, at most {limit} fit: ask for less");
+        Fault { code: FaultCode::BadRequest, message }
+    };
+    let subject = || reply.to_string();
+    let body = match encoded {
+        Ok(body) if body.len() + wire::header_bytes(&headers) <= limit => Ok(body),
+        Ok(body) => {
+            headers = HeaderMap::new();
+            fault_body(&too_large(body.len()), &mut headers)
+        }
+        Err(Unwritable::TooLarge { bytes, .. }) => fault_body(&too_large(bytes), &mut headers),
+        Err(error) => Err(error),
+    };
+    let body = body.map_err(|error| match error {
+        Unwritable::Json(source) => SendError::Encode { subject: subject(), source },
+        Unwritable::TooLarge { bytes, limit } => SendError::TooLarge { subject: subject(), bytes, limit },
+    })?;
+    let sent = bus.client().publish_with_headers(reply.clone(), headers, body.into()).await;
+    sent.map_err(|error| {
+        tracing::debug!(%error, "an answer was not sent");
+        SendError::Unavailable { subject: subject() }
+    })
+}
+
+fn fault_body(fault: &Fault, headers: &mut HeaderMap) -> Result<Vec<u8>, Unwritable> {
+    headers.insert(FAULT, "1");
+    wire::encode(fault, headers)
+}

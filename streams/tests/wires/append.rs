@@ -1,0 +1,106 @@
+//! An event is stored exactly once, behind the one that was expected.
+
+use schemas::event::{Data, GitRefused, Topic};
+use streams::{AppendError, Expected, Filter};
+
+use crate::support::{Rig, fleet, opened, refused, soon};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_appended_event_is_read_back_as_it_was() {
+    let rig = Rig::start().await;
+    let draft = refused(&fleet("acme/shop"));
+    assert_eq!(rig.bus.head().await.unwrap(), 0);
+    let position = rig.bus.append(&draft, Expected::At(0)).await.unwrap();
+    assert_eq!((position, rig.bus.head().await.unwrap()), (1, 1));
+    let event = rig.bus.last_on(&draft.scope, Topic::Git).await.unwrap().unwrap();
+    assert_eq!((event.position, &event.draft), (1, &draft));
+    assert_eq!(rig.bus.last_on(&draft.scope, Topic::Rollout).await.unwrap(), None);
+    assert_eq!(rig.bus.page(0, 10).await.unwrap().events, [event]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_elses_event_refuses_ours_for_good() {
+    let rig = Rig::start().await;
+    let shop = fleet("acme/shop");
+    let theirs = rig.bus.append(&refused(&shop), Expected::At(0)).await.unwrap();
+    rig.bus.append(&refused(&fleet("acme/other")), Expected::At(0)).await.unwrap();
+    let ours = refused(&shop);
+    let error = rig.bus.append(&ours, Expected::At(0)).await.unwrap_err();
+    assert!(matches!(error, AppendError::Refused { last } if last == theirs), "{error}");
+    assert_eq!(rig.bus.head().await.unwrap(), 2);
+    // With what is there now, it goes.
+    assert_eq!(rig.bus.append(&ours, Expected::At(theirs)).await.unwrap(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expectation_that_is_not_on_the_subject_is_refused_at_once() {
+    let rig = Rig::start().await;
+    let shop = fleet("acme/shop");
+    let last = rig.bus.append(&refused(&shop), Expected::At(0)).await.unwrap();
+    let other = rig.bus.append(&refused(&fleet("acme/other")), Expected::At(0)).await.unwrap();
+    for wrong in [other, 1000] {
+        let error = soon("a refusal", rig.bus.append(&refused(&shop), Expected::At(wrong))).await.unwrap_err();
+        assert!(matches!(error, AppendError::Refused { last: seen } if seen == last), "{wrong}: {error}");
+    }
+    assert_eq!(rig.bus.head().await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_after_a_lost_answer_is_answered_by_the_first_ones_position() {
+    let rig = Rig::start().await;
+    let shop = fleet("acme/shop");
+    let draft = refused(&shop);
+    let position = rig.bus.append(&draft, Expected::At(0)).await.unwrap();
+    // As if the first answer had been lost; the server says "wrong last sequence" to this one.
+    assert_eq!(rig.bus.append(&draft, Expected::At(0)).await.unwrap(), position);
+    // Also when others went on after it.
+    let next = rig.bus.append(&refused(&shop), Expected::At(position)).await.unwrap();
+    assert_eq!(rig.bus.append(&draft, Expected::At(0)).await.unwrap(), position);
+    // The expectation holds, so the server says "duplicate" to this one: stored before, and only once.
+    assert_eq!(rig.bus.append(&draft, Expected::At(next)).await.unwrap(), position);
+    assert_eq!(rig.bus.append(&draft, Expected::Any).await.unwrap(), position);
+    assert_eq!(rig.bus.head().await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_exactly_one_wins() {
+    let rig = Rig::start().await;
+    let shop = fleet("acme/shop");
+    let drafts: Vec<_> = (0..20).map(|_| refused(&shop)).collect();
+    let appends = drafts.iter().map(|draft| rig.bus.append(draft, Expected::At(0)));
+    let results = futures_util::future::join_all(appends).await;
+    let won = results.iter().filter(|it| it.is_ok()).count();
+    let lost = results.iter().filter(|it| matches!(it, Err(AppendError::Refused { last: 1 }))).count();
+    assert_eq!((won, lost), (1, 19), "{results:?}");
+    assert_eq!(rig.bus.head().await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_refused_with_that_reason() {
+    let rig = Rig::start().await;
+    let mut draft = refused(&fleet("acme/shop"));
+    // Noise, so that compression does not help.
+    let code = || -> String {
+        (0..100)
+            .map(|_| uuid::Uuid::new_v5(&uuid::Uuid::nil(), streams::clock::new_id().as_bytes()).to_string())
+            .collect()
+    };
+    let Data::GitRefused(mut data) = draft.data else { panic!() };
+    data.codes = (0..5000).map(|_| code()).collect();
+    draft.data = Data::GitRefused(GitRefused { ..data });
+    let error = rig.bus.append(&draft, Expected::At(0)).await.unwrap_err();
+    let AppendError::TooLarge { bytes, limit, kind } = error else { panic!("{error}") };
+    assert_eq!((limit, kind), (8 << 20, "fleetlog.git.refused.v1"));
+    assert!(bytes > limit);
+    assert_eq!(rig.bus.head().await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_event_is_compressed_on_the_wire_and_whole_when_read() {
+    let rig = Rig::start().await;
+    let draft = opened(20 << 20);
+    rig.bus.append(&draft, Expected::At(0)).await.unwrap();
+    let event = soon("the event", rig.bus.follow(Filter::All, 0).next()).await.unwrap();
+    assert_eq!(event.draft, draft);
+    assert_eq!(rig.bus.page(0, 1).await.unwrap().events[0].draft, draft);
+}

@@ -1,0 +1,147 @@
+//! The calls that every engine answers, whichever it is.
+
+use std::time::Duration;
+
+use schemas::spec::Spec;
+
+use crate::docker::Docker;
+use crate::error::EngineError;
+use crate::seen::{Container, Ensured, ImageInfo, Labels, Listed, Network, NetworkAttachment, Scope, Volume};
+use crate::simulated::Simulated;
+use crate::wake::Wakes;
+
+/// An engine. Cheap to clone; all clones are the same engine, and their calls run concurrently.
+///
+/// Every call has a deadline and fails with [`EngineError::Away`] while the engine cannot be reached; the next call
+/// after it is back succeeds.
+#[derive(Debug, Clone)]
+pub enum Engine {
+    /// A real one.
+    Docker(Docker),
+    /// One in memory.
+    Simulated(Simulated),
+}
+
+impl From<Docker> for Engine {
+    fn from(docker: Docker) -> Self {
+        Self::Docker(docker)
+    }
+}
+
+impl From<Simulated> for Engine {
+    fn from(simulated: Simulated) -> Self {
+        Self::Simulated(simulated)
+    }
+}
+
+/// Hands the call to the engine that it is.
+macro_rules! ask {
+    ($engine:expr, $it:ident => $call:expr) => {
+        match $engine {
+            Engine::Docker($it) => $call,
+            Engine::Simulated($it) => $call,
+        }
+    };
+}
+
+impl Engine {
+    /// Whether the engine answers.
+    pub async fn ping(&self) -> Result<(), EngineError> {
+        ask!(self, it => it.ping().await)
+    }
+
+    /// The containers in scope, in every state, in the order of their names.
+    pub async fn list(&self, scope: &Scope) -> Result<Vec<Listed>, EngineError> {
+        ask!(self, it => it.list(scope).await)
+    }
+
+    /// One container, by name or id.
+    pub async fn inspect(&self, container: &str) -> Result<Option<Container>, EngineError> {
+        ask!(self, it => it.inspect(container).await)
+    }
+
+    /// Makes a container without starting it; answers its id. The image has to be there, see [`Engine::pull`]. Volumes
+    /// should be there too: the engine makes missing ones without labels.
+    pub async fn create(
+        &self,
+        name: &str,
+        spec: &Spec,
+        labels: &Labels,
+        network: &NetworkAttachment,
+    ) -> Result<String, EngineError> {
+        ask!(self, it => it.create(name, spec, labels, network).await)
+    }
+
+    /// Starts a container; one that runs already stays as it is.
+    pub async fn start(&self, container: &str) -> Result<(), EngineError> {
+        ask!(self, it => it.start(container).await)
+    }
+
+    /// Asks a container to end, with `signal` or else with the one that it was made with, and kills it after `grace`
+    /// (Docker counts whole seconds: it is rounded up). Answers once it has ended; one that does not run stays as it is.
+    pub async fn stop(&self, container: &str, signal: Option<&str>, grace: Duration) -> Result<(), EngineError> {
+        ask!(self, it => it.stop(container, signal, grace).await)
+    }
+
+    /// Removes a container, also one that runs, never its named volumes. False: it was not there.
+    pub async fn remove(&self, container: &str) -> Result<bool, EngineError> {
+        ask!(self, it => it.remove(container).await)
+    }
+
+    /// The last `tail` lines that a container wrote, oldest first as Docker took them: it keeps the order within each
+    /// of the two streams, and none between them.
+    pub async fn logs(&self, container: &str, tail: usize) -> Result<Vec<String>, EngineError> {
+        ask!(self, it => it.logs(container, tail).await)
+    }
+
+    /// Makes a network unless there is one with this name.
+    pub async fn ensure_network(&self, name: &str, labels: &Labels) -> Result<Ensured, EngineError> {
+        ask!(self, it => it.ensure_network(name, labels).await)
+    }
+
+    /// Removes a network. False: it was not there. One that a running container is attached to is refused.
+    pub async fn remove_network(&self, name: &str) -> Result<bool, EngineError> {
+        ask!(self, it => it.remove_network(name).await)
+    }
+
+    /// One network.
+    pub async fn network(&self, name: &str) -> Result<Option<Network>, EngineError> {
+        ask!(self, it => it.network(name).await)
+    }
+
+    /// The names of the networks in scope, in order.
+    pub async fn networks(&self, scope: &Scope) -> Result<Vec<String>, EngineError> {
+        ask!(self, it => it.networks(scope).await)
+    }
+
+    /// Makes a volume unless there is one with this name.
+    pub async fn ensure_volume(&self, name: &str, labels: &Labels) -> Result<Ensured, EngineError> {
+        ask!(self, it => it.ensure_volume(name, labels).await)
+    }
+
+    /// One volume.
+    pub async fn volume(&self, name: &str) -> Result<Option<Volume>, EngineError> {
+        ask!(self, it => it.volume(name).await)
+    }
+
+    /// The volumes in scope, in the order of their names.
+    pub async fn volumes(&self, scope: &Scope) -> Result<Vec<Volume>, EngineError> {
+        ask!(self, it => it.volumes(scope).await)
+    }
+
+    /// An image, by its name as a spec has it.
+    pub async fn image(&self, name: &str) -> Result<Option<ImageInfo>, EngineError> {
+        ask!(self, it => it.image(name).await)
+    }
+
+    /// Fetches an image from its registry.
+    pub async fn pull(&self, name: &str) -> Result<(), EngineError> {
+        ask!(self, it => it.pull(name).await)
+    }
+
+    /// Wake-ups from now on: what happens after this call was made comes, whatever happens before the first
+    /// [`Wakes::next`]. Containers are those in scope; of volumes and networks Docker tells no labels, so all come.
+    pub async fn events(&self, scope: &Scope) -> Result<Wakes, EngineError> {
+        ask!(self, it => it.events(scope).await)
+    }
+}

@@ -1,0 +1,435 @@
+//! What every engine does.
+
+use std::time::{Duration, Instant};
+
+use engine::{Action, EngineError, HealthStatus, Kind, Scope, State, Wake, Wakes};
+use schemas::descriptors::{Limits, Restart, Stop};
+use schemas::spec::{Port, Protocol, Spec};
+use schemas::units::{Size, Span};
+use tokio::task::JoinSet;
+
+use crate::lab::{LIMIT, Lab, free_port, image, local};
+
+pub async fn a_container_shows_what_was_asked_for(lab: &Lab) {
+    let [first, second] = [lab.name("data"), lab.name("more")];
+    for volume in [&first, &second] {
+        lab.engine.ensure_volume(volume, &lab.labels()).await.unwrap();
+    }
+    let any = Port { address: None, host: free_port(), container: 53, protocol: Protocol::Udp };
+    let mut ports = vec![local(free_port()), local(free_port()), any];
+    ports.sort();
+    let spec = Spec {
+        env: [("GREETING", "hello = world"), ("EMPTY", "")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        ports,
+        volumes: [("/data".to_owned(), first), ("/more".to_owned(), second)].into(),
+        restart: Restart::OnFailure,
+        stop: Stop { signal: "INT".to_owned(), grace: Span::seconds(7) },
+        health: Some(lab.check()),
+        limits: Limits { memory: Some(Size(32 << 20)), cpus: Some(0.5) },
+        ..lab.spec()
+    };
+    let name = lab.create("api", &spec).await;
+    let seen = lab.seen(&name).await;
+    let mut shown = seen.shown.clone();
+    shown.env.retain(|key, _| key != "PATH");
+    assert_eq!(shown, spec);
+    assert_eq!((seen.name.as_str(), seen.state, seen.restart), (name.as_str(), State::Created, Restart::OnFailure));
+    assert_eq!(seen.labels, lab.labels());
+    assert_eq!(seen.image, lab.engine.image(&spec.image).await.unwrap().unwrap().id);
+    assert_eq!((seen.exit_code, seen.started_ns, seen.finished_ns), (None, None, None));
+    assert!(seen.created_ns > 1_600_000_000_000_000_000, "{}", seen.created_ns);
+    assert!(seen.has_healthcheck);
+    assert!(seen.aliases[&lab.name("net")].contains(&"api".to_owned()), "{:?}", seen.aliases);
+
+    lab.engine.start(&name).await.unwrap();
+    let by_id = lab.seen(&seen.id).await;
+    assert_eq!((by_id.id, by_id.state), (seen.id, State::Running));
+    assert!(by_id.started_ns.unwrap() > by_id.created_ns);
+    assert!(by_id.addresses[&lab.name("net")].is_ipv4(), "{:?}", by_id.addresses);
+}
+
+pub async fn a_container_ends_with_its_exit_code(lab: &Lab) {
+    let name = lab.start("job", &lab.spec()).await;
+    assert_eq!(lab.seen(&name).await.exit_code, None);
+    lab.exit(&name, 7).await;
+    let seen = lab.until_ended(&name).await;
+    assert_eq!((seen.exit_code, seen.out_of_memory), (Some(7), false));
+    assert!(seen.finished_ns > seen.started_ns);
+    assert!(seen.addresses.is_empty(), "{:?}", seen.addresses);
+    lab.engine.start(&name).await.unwrap();
+}
+
+pub async fn a_restart_policy_brings_a_container_back(lab: &Lab) {
+    let name = lab.start("api", &Spec { restart: Restart::OnFailure, ..lab.spec() }).await;
+    let first = lab.seen(&name).await;
+    assert_eq!(first.restarts, 0);
+    lab.exit(&name, 1).await;
+    let again = lab.until(&name, "running again", |seen| seen.restarts == 1 && seen.state == State::Running).await;
+    assert!(again.started_ns > first.started_ns);
+    lab.exit(&name, 0).await;
+    assert_eq!(lab.until_ended(&name).await.exit_code, Some(0));
+}
+
+pub async fn a_stop_sends_the_signal_of_the_spec(lab: &Lab) {
+    let stop = Stop { signal: "INT".to_owned(), grace: Span::seconds(60) };
+    let name = lab.start("api", &Spec { stop, ..lab.spec() }).await;
+    lab.engine.stop(&name, None, Duration::from_secs(60)).await.unwrap();
+    let seen = lab.seen(&name).await;
+    assert_eq!((seen.state, seen.exit_code), (State::Exited, Some(3)));
+    lab.engine.stop(&name, None, Duration::from_secs(60)).await.expect("a stop of what is stopped changes nothing");
+}
+
+pub async fn a_stop_sends_the_signal_that_it_is_given(lab: &Lab) {
+    let name = lab.start("api", &Spec { restart: Restart::Always, ..lab.spec() }).await;
+    lab.engine.stop(&name, Some("SIGINT"), Duration::from_secs(60)).await.unwrap();
+    let seen = lab.seen(&name).await;
+    assert_eq!(seen.state, State::Exited);
+    lab.engine.start(&name).await.unwrap();
+    lab.engine.stop(&name, Some("TERM"), Duration::from_secs(60)).await.unwrap();
+    assert_eq!(lab.seen(&name).await.exit_code, Some(0));
+}
+
+pub async fn a_stop_kills_after_the_grace(lab: &Lab) {
+    let name = lab.start("api", &lab.spec_of("trap '' TERM; while :; do sleep 0.05; done")).await;
+    lab.ignore_term(&name).await;
+    let started = Instant::now();
+    // Docker counts whole seconds: nobody gets less than was asked for.
+    lab.engine.stop(&name, None, Duration::from_millis(300)).await.unwrap();
+    assert!(started.elapsed() >= Duration::from_millis(900), "killed after {:?}", started.elapsed());
+    let seen = lab.seen(&name).await;
+    assert_eq!((seen.state, seen.exit_code, seen.out_of_memory), (State::Exited, Some(137), false));
+}
+
+pub async fn a_stopped_container_stays_stopped(lab: &Lab) {
+    let name = lab.start("api", &Spec { restart: Restart::UnlessStopped, ..lab.spec() }).await;
+    lab.engine.stop(&name, None, Duration::from_secs(60)).await.unwrap();
+    let stopped = lab.seen(&name).await;
+    assert_eq!((stopped.state, stopped.restarts), (State::Exited, 0));
+}
+
+pub async fn a_taken_name_is_told_with_who_has_it(lab: &Lab) {
+    let name = lab.name("api");
+    let stranger = lab.engine.create(&name, &lab.spec(), &lab.strange_labels(), &lab.attachment("api")).await.unwrap();
+    let refused = lab.engine.create(&name, &lab.spec(), &lab.labels(), &lab.attachment("api")).await.unwrap_err();
+    assert_eq!(refused, EngineError::NameTaken { name: name.clone(), by: stranger.clone() });
+    assert!(!refused.is_passing());
+    assert_eq!(lab.seen(&name).await.id, stranger, "nothing was touched");
+}
+
+pub async fn a_port_taken_by_a_container_is_told(lab: &Lab) {
+    let spec = Spec { ports: vec![local(free_port())], ..lab.spec() };
+    let first = lab.start("first", &spec).await;
+    let second = lab.create("second", &spec).await;
+    told_of_the_port(lab, &second, &spec.ports[0]).await;
+    lab.engine.stop(&first, None, Duration::from_secs(60)).await.unwrap();
+    lab.engine.start(&second).await.expect("the port is free again");
+}
+
+pub async fn a_port_taken_by_a_process_is_told(lab: &Lab) {
+    let (port, _held) = lab.occupied_port();
+    let name = lab.create("api", &Spec { ports: vec![port.clone()], ..lab.spec() }).await;
+    told_of_the_port(lab, &name, &port).await;
+    let seen = lab.seen(&name).await;
+    assert_eq!((seen.state, seen.exit_code), (State::Created, None));
+}
+
+async fn told_of_the_port(lab: &Lab, name: &str, port: &Port) {
+    let refused = lab.engine.start(name).await.unwrap_err();
+    let EngineError::PortTaken { name: told, port: taken, .. } = &refused else { panic!("{refused:?}") };
+    assert_eq!((told.as_str(), taken.as_str()), (name, format!("127.0.0.1:{}", port.host).as_str()));
+    assert!(!refused.is_passing());
+}
+
+pub async fn a_missing_image_is_told(lab: &Lab) {
+    let missing = "fleetlog-engine-test:never-made";
+    assert_eq!(lab.engine.image(missing).await.unwrap(), None);
+    assert_eq!(lab.engine.image("no image/../at all?").await.unwrap(), None);
+    let spec = Spec { image: missing.to_owned(), ..lab.spec() };
+    let name = lab.name("api");
+    let refused = lab.engine.create(&name, &spec, &lab.labels(), &lab.attachment("api")).await.unwrap_err();
+    let EngineError::ImageMissing { image, .. } = &refused else { panic!("{refused:?}") };
+    assert_eq!(image, missing);
+    assert_eq!(lab.engine.inspect(&name).await.unwrap(), None);
+}
+
+pub async fn an_image_tells_of_its_health_check(lab: &Lab) {
+    assert!(!lab.engine.image(&image("plain")).await.unwrap().unwrap().has_healthcheck);
+    assert!(lab.engine.image(&image("checked")).await.unwrap().unwrap().has_healthcheck);
+    let name = lab.create("api", &Spec { image: image("checked"), ..lab.spec() }).await;
+    assert!(lab.seen(&name).await.has_healthcheck);
+}
+
+pub async fn a_pull_tells_what_can_pass(lab: &Lab) {
+    let registries = lab.registries().await;
+    let [lasting, passing] = registries.each_ref().map(|it| &it.image);
+    let refused = lab.engine.pull(lasting).await.unwrap_err();
+    assert!(matches!(&refused, EngineError::PullRefused { image, .. } if image == lasting), "{refused:?}");
+    lab.set_registry_fault(Some("received unexpected HTTP status: 503 Service Unavailable"));
+    let refused = lab.engine.pull(passing).await.unwrap_err();
+    assert!(matches!(&refused, EngineError::PullPassing { image, .. } if image == passing), "{refused:?}");
+    assert!(refused.is_passing());
+}
+
+pub async fn a_volume_outlives_its_container(lab: &Lab) {
+    let volume = lab.name("data");
+    let made = lab.engine.ensure_volume(&volume, &lab.labels()).await.unwrap();
+    assert!(made.made);
+    assert_eq!(made.labels, lab.labels());
+    let spec = Spec { volumes: [("/data".to_owned(), volume.clone())].into(), ..lab.spec() };
+    let first = lab.start("db", &spec).await;
+    lab.write_file(&first, "/data/row", "kept").await;
+    lab.write_file(&first, "/row", "lost").await;
+    assert!(lab.engine.remove(&first).await.unwrap());
+    assert_eq!(lab.engine.inspect(&first).await.unwrap(), None);
+
+    assert!(!lab.engine.ensure_volume(&volume, &lab.labels()).await.unwrap().made);
+    let second = lab.start("db", &spec).await;
+    assert_eq!(lab.read_file(&second, "/data/row").await.as_deref(), Some("kept"));
+    assert_eq!(lab.read_file(&second, "/row").await, None);
+}
+
+pub async fn a_strangers_volume_is_shown_and_left(lab: &Lab) {
+    let [ours, theirs] = [lab.name("data"), lab.name("theirs")];
+    lab.engine.ensure_volume(&theirs, &lab.strange_labels()).await.unwrap();
+    lab.engine.ensure_volume(&ours, &lab.labels()).await.unwrap();
+    let found = lab.engine.ensure_volume(&theirs, &lab.labels()).await.unwrap();
+    assert_eq!((found.made, found.labels), (false, lab.strange_labels()));
+    let listed = lab.engine.volumes(&lab.scope()).await.unwrap();
+    assert_eq!(listed.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), [ours.as_str()]);
+    assert_eq!(lab.engine.volume(&theirs).await.unwrap().unwrap().labels, lab.strange_labels());
+}
+
+pub async fn a_network_is_made_once(lab: &Lab) {
+    let name = lab.name("net");
+    let mut calls = JoinSet::new();
+    for _ in 0..8 {
+        let (engine, name, labels) = (lab.engine.clone(), name.clone(), lab.labels());
+        calls.spawn(async move { engine.ensure_network(&name, &labels).await.unwrap() });
+    }
+    let answers = calls.join_all().await;
+    assert_eq!(answers.iter().filter(|it| it.made).count(), 1, "{answers:?}");
+    assert!(answers.iter().all(|it| it.labels == lab.labels()), "{answers:?}");
+    assert_eq!(lab.engine.networks(&lab.scope()).await.unwrap(), [name.clone()]);
+    let theirs = lab.engine.ensure_network(&name, &lab.strange_labels()).await.unwrap();
+    assert_eq!((theirs.made, theirs.labels), (false, lab.labels()), "what is there is shown, not changed");
+}
+
+pub async fn a_network_in_use_stays(lab: &Lab) {
+    let network = lab.name("net");
+    let name = lab.start("api", &lab.spec()).await;
+    assert_eq!(lab.engine.network(&network).await.unwrap().unwrap().containers, 1);
+    let refused = lab.engine.remove_network(&network).await.unwrap_err();
+    assert!(matches!(refused, EngineError::Refused { .. }), "{refused:?}");
+    lab.engine.stop(&name, None, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(lab.engine.network(&network).await.unwrap().unwrap().containers, 1, "a stopped one counts");
+    lab.engine.remove(&name).await.unwrap();
+    let empty = lab.engine.network(&network).await.unwrap().unwrap();
+    assert_eq!((empty.containers, empty.name, empty.labels), (0, network.clone(), lab.labels()));
+    assert!(lab.engine.remove_network(&network).await.unwrap());
+    assert_eq!(lab.engine.network(&network).await.unwrap(), None);
+    assert!(!lab.engine.remove_network(&network).await.unwrap());
+}
+
+pub async fn an_alias_leads_to_the_container(lab: &Lab) {
+    let client = lab.start("client", &lab.spec()).await;
+    assert_eq!(lab.resolve(&client, "db").await, None);
+    let db = lab.start("db", &lab.spec()).await;
+    let address = lab.seen(&db).await.addresses[&lab.name("net")];
+    assert_eq!(lab.resolve(&client, "db").await, Some(address));
+}
+
+pub async fn events_wake_for_the_life_of_a_container(lab: &Lab) {
+    let mut wakes = lab.engine.events(&lab.scope()).await.unwrap();
+    // A stranger's life is none of ours, and neither are commands inside a container.
+    let stranger = lab.name("stranger");
+    lab.engine.ensure_network(&lab.name("net"), &lab.labels()).await.unwrap();
+    lab.engine.create(&stranger, &lab.spec(), &lab.strange_labels(), &lab.attachment("stranger")).await.unwrap();
+    lab.engine.start(&stranger).await.unwrap();
+    let name = lab.start("job", &lab.spec()).await;
+    lab.write_file(&name, "/note", "noise").await;
+    lab.exit(&name, 7).await;
+    lab.until_ended(&name).await;
+    let id = lab.seen(&name).await.id;
+    lab.engine.start(&name).await.unwrap();
+    lab.exit(&name, 8).await;
+    lab.until_ended(&name).await;
+    lab.engine.remove(&name).await.unwrap();
+
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|wake: &Wake| wake.action != Action::Destroy) {
+        let wake = next(&mut wakes).await;
+        if wake.kind == Kind::Container {
+            assert_eq!(
+                (wake.name.as_str(), wake.id.as_str(), &wake.labels),
+                (name.as_str(), id.as_str(), &lab.labels())
+            );
+            seen.push(wake);
+        }
+    }
+    let told: Vec<_> = seen.iter().map(|wake| (wake.action, wake.exit_code)).collect();
+    use Action::{Create, Destroy, Die, Start};
+    let life = [(Create, None), (Start, None), (Die, Some(7)), (Start, None), (Die, Some(8)), (Destroy, None)];
+    assert_eq!(told, life);
+    assert!(seen.is_sorted_by_key(|wake| wake.at_ns), "{seen:?}");
+}
+
+pub async fn events_wake_for_volumes_and_networks(lab: &Lab) {
+    let [volume, network] = [lab.name("data"), lab.name("net")];
+    let mut wakes = lab.engine.events(&lab.scope()).await.unwrap();
+    lab.engine.ensure_volume(&volume, &lab.labels()).await.unwrap();
+    lab.engine.ensure_network(&network, &lab.labels()).await.unwrap();
+    lab.engine.remove_network(&network).await.unwrap();
+    for expected in [(Kind::Volume, Action::Create), (Kind::Network, Action::Create), (Kind::Network, Action::Destroy)]
+    {
+        let name = if expected.0 == Kind::Volume { &volume } else { &network };
+        loop {
+            // Of volumes and networks everybody's come.
+            let wake = next(&mut wakes).await;
+            if wake.name == *name {
+                assert_eq!((wake.kind, wake.action), expected);
+                break;
+            }
+        }
+    }
+}
+
+pub async fn health_follows_the_checks(lab: &Lab) {
+    let mut wakes = lab.engine.events(&lab.scope()).await.unwrap();
+    let name = lab.start("api", &Spec { health: Some(lab.check()), ..lab.spec() }).await;
+    // Many checks in a row fail before it is unhealthy, so the first look may already find them failing.
+    let health = lab.seen(&name).await.health.expect("it has a check");
+    assert_ne!(health.status, HealthStatus::Healthy);
+    let started = lab.seen(&name).await.started_ns.unwrap();
+    lab.set_health(&name, true).await;
+    let of = |status| move |seen: &engine::Container| seen.health.is_some_and(|health| health.status == status);
+    let healthy = lab.until(&name, "healthy", of(HealthStatus::Healthy)).await.health.unwrap();
+    assert_eq!(healthy.failing_streak, 0);
+    assert!(healthy.checked_ns.unwrap() > started);
+    lab.set_health(&name, false).await;
+    let unhealthy = lab.until(&name, "unhealthy", of(HealthStatus::Unhealthy)).await.health.unwrap();
+    assert!(unhealthy.failing_streak >= 2, "{unhealthy:?}");
+    assert!(unhealthy.checked_ns > healthy.checked_ns);
+    lab.engine.stop(&name, None, Duration::from_secs(60)).await.unwrap();
+    let stopped = lab.seen(&name).await;
+    assert_eq!((stopped.health, stopped.has_healthcheck), (None, true), "what does not run has no health");
+
+    let mut told = Vec::new();
+    while told.last() != Some(&Action::Stop) {
+        let wake = next(&mut wakes).await;
+        if wake.kind == Kind::Container {
+            told.push(wake.action);
+        }
+    }
+    told.retain(|action| matches!(action, Action::Health(_)));
+    let [.., first, second] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!([first, second], [&Action::Health(HealthStatus::Healthy), &Action::Health(HealthStatus::Unhealthy)]);
+}
+
+pub async fn a_list_shows_its_scope_only(lab: &Lab) {
+    lab.engine.ensure_network(&lab.name("net"), &lab.labels()).await.unwrap();
+    let stranger = lab.name("a-stranger");
+    lab.engine.create(&stranger, &lab.spec(), &lab.strange_labels(), &lab.attachment("x")).await.unwrap();
+    let [created, ended, running] =
+        [lab.create("b", &lab.spec()).await, lab.start("c", &lab.spec()).await, lab.start("d", &lab.spec()).await];
+    lab.exit(&ended, 0).await;
+    lab.until_ended(&ended).await;
+    let listed = lab.engine.list(&lab.scope()).await.unwrap();
+    let shown: Vec<_> = listed.iter().map(|it| (it.name.as_str(), it.state)).collect();
+    assert_eq!(shown, [(created.as_str(), State::Created), (&ended, State::Exited), (&running, State::Running)]);
+    assert!(listed.iter().all(|it| it.labels == lab.labels() && !it.id.is_empty()), "{listed:?}");
+    let everybody = lab.engine.list(&Scope::default()).await.unwrap();
+    assert!(everybody.iter().any(|it| it.name == stranger));
+}
+
+pub async fn what_is_not_there_is_told(lab: &Lab) {
+    let name = lab.name("nothing");
+    assert_eq!(lab.engine.inspect(&name).await.unwrap(), None);
+    assert!(!lab.engine.remove(&name).await.unwrap());
+    assert_eq!(lab.engine.network(&name).await.unwrap(), None);
+    assert_eq!(lab.engine.volume(&name).await.unwrap(), None);
+    assert_eq!(lab.engine.list(&lab.scope()).await.unwrap(), []);
+    for outcome in [
+        lab.engine.start(&name).await,
+        lab.engine.stop(&name, None, Duration::ZERO).await,
+        lab.engine.logs(&name, 1).await.map(|_| ()),
+    ] {
+        assert_eq!(outcome, Err(EngineError::NotFound { what: format!("container `{name}`") }));
+    }
+    // A network that was removed under a container that does not run.
+    let orphan = lab.create("orphan", &lab.spec()).await;
+    lab.engine.remove_network(&lab.name("net")).await.unwrap();
+    let refused = lab.engine.start(&orphan).await.unwrap_err();
+    assert!(matches!(&refused, EngineError::NotFound { what } if what.contains("network")), "{refused:?}");
+}
+
+pub async fn logs_end_with_the_last_lines(lab: &Lab) {
+    let name = lab.start("job", &lab.spec_of("seq 1 50; echo oops >&2")).await;
+    if let crate::lab::Kind::Simulated(simulated) = &lab.kind {
+        for line in (1..=50).map(|n| n.to_string()).chain(["oops".to_owned()]) {
+            simulated.write_line(&name, &line).unwrap();
+        }
+        simulated.exit(&name, 0).unwrap();
+    }
+    lab.until_ended(&name).await;
+    let all = lab.engine.logs(&name, 100).await.unwrap();
+    // Docker keeps no order between the two streams: what went to standard error may stand anywhere.
+    let (errors, numbers): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|line| line == "oops");
+    assert_eq!(errors.len(), 1, "{all:?}");
+    assert_eq!(numbers, (1..=50).map(|number| number.to_string()).collect::<Vec<_>>());
+    let tail = lab.engine.logs(&name, 3).await.unwrap();
+    assert_eq!(tail, all[all.len() - 3..]);
+}
+
+pub async fn memory_above_the_limit_kills(lab: &Lab) {
+    let limits = Limits { memory: Some(Size(8 << 20)), cpus: None };
+    let spec = Spec { limits, ..lab.spec_of("tail /dev/zero") };
+    let name = lab.start("hungry", &spec).await;
+    if let crate::lab::Kind::Simulated(simulated) = &lab.kind {
+        simulated.run_out_of_memory(&name).unwrap();
+    }
+    let seen = lab.until_ended(&name).await;
+    assert_eq!((seen.exit_code, seen.out_of_memory), (Some(137), true));
+}
+
+pub async fn calls_run_at_the_same_time(lab: &Lab) {
+    // Five stops of what ignores them take one grace, not five.
+    let spec = lab.spec_of("trap '' TERM; while :; do sleep 0.05; done");
+    let mut names = Vec::new();
+    for number in 0..5 {
+        let name = lab.start(&format!("c{number}"), &spec).await;
+        lab.ignore_term(&name).await;
+        names.push(name);
+    }
+    let started = Instant::now();
+    let mut calls = JoinSet::new();
+    for name in names {
+        let engine = lab.engine.clone();
+        calls.spawn(async move { engine.stop(&name, None, Duration::from_secs(4)).await.unwrap() });
+    }
+    calls.join_all().await;
+    assert!(started.elapsed() < Duration::from_secs(15), "took {:?}", started.elapsed());
+}
+
+pub async fn an_engine_that_is_away_is_told_and_found_again(lab: &Lab) {
+    let (engine, mut way) = lab.detachable().await;
+    engine.ping().await.unwrap();
+    let mut wakes = engine.events(&lab.scope()).await.unwrap();
+    way.cut().await;
+    let ended = loop {
+        match tokio::time::timeout(LIMIT, wakes.next()).await.expect("the events did not end") {
+            Ok(wake) => assert_ne!(wake.kind, Kind::Container, "{wake:?}"),
+            Err(error) => break error,
+        }
+    };
+    for error in [ended, engine.ping().await.unwrap_err(), engine.list(&lab.scope()).await.unwrap_err()] {
+        assert!(error.is_away() && error.is_passing(), "{error:?}");
+    }
+    assert!(engine.events(&lab.scope()).await.is_err_and(|error| error.is_away()));
+    way.mend().await;
+    engine.ping().await.unwrap();
+    engine.events(&lab.scope()).await.unwrap();
+}
+
+async fn next(wakes: &mut Wakes) -> Wake {
+    tokio::time::timeout(LIMIT, wakes.next()).await.unwrap_or_else(|_| panic!("no event within {LIMIT:?}")).unwrap()
+}

@@ -1,0 +1,66 @@
+//! What only a real engine has: versions of its API.
+
+use engine::{Docker, Scope};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+
+use crate::proxy::Proxy;
+use crate::real::Real;
+
+#[tokio::test]
+async fn every_call_names_the_version_that_both_sides_know() {
+    let real = Real::ready().await;
+    let proxy = Proxy::before(&real.docker).await;
+    let docker = Docker::connect(Some(&proxy.url()));
+    docker.list(&Scope::default()).await.unwrap();
+    docker.volumes(&Scope::default()).await.unwrap();
+    let asked = proxy.asked();
+    let [first, rest @ ..] = asked.as_slice() else { panic!("nothing was asked") };
+    assert_eq!(first, "GET /version HTTP/1.1", "the first question is the engine's own version");
+    assert_eq!(rest.len(), 2, "one question a call: {rest:?}");
+    for line in rest {
+        assert!(line.starts_with("GET /v1."), "no version in {line:?}");
+    }
+}
+
+/// The engine was replaced by one that no longer knows our version, and nobody noticed that it was away.
+#[tokio::test]
+async fn a_call_that_is_refused_for_its_version_is_made_again_with_the_right_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let too_old = r#"{"message":"client version 1.41 is too old. Minimum supported API version is 1.44"}"#;
+    let exchanges = [
+        ("GET /version ", "200 OK", r#"{"ApiVersion":"1.41"}"#),
+        ("GET /v1.41/_ping ", "200 OK", "OK"),
+        ("GET /v1.41/_ping ", "400 Bad Request", too_old),
+        ("GET /version ", "200 OK", r#"{"ApiVersion":"1.45"}"#),
+        ("GET /v1.45/_ping ", "200 OK", "OK"),
+    ];
+    let engine = async {
+        for (asked, status, body) in exchanges {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4_096];
+            let length = client.read(&mut head).await.unwrap();
+            let head = String::from_utf8_lossy(&head[..length]);
+            assert!(head.starts_with(asked), "expected {asked:?}, got {head:?}");
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            client.write_all(answer.as_bytes()).await.unwrap();
+        }
+    };
+    let docker = Docker::connect(Some(&format!("unix://{}", socket.display())));
+    let caller = async {
+        docker.ping().await.unwrap();
+        docker.ping().await.unwrap();
+    };
+    tokio::join!(engine, caller);
+}
+
+#[tokio::test]
+async fn a_socket_that_is_not_there_is_away_and_no_error_to_connect_to() {
+    for url in ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1"] {
+        let error = Docker::connect(Some(url)).ping().await.unwrap_err();
+        assert!(error.is_away(), "{error:?}");
+        assert!(error.to_string().contains(url), "{error}");
+    }
+}

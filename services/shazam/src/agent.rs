@@ -1,0 +1,101 @@
+//! The half that acts: makes its host's containers match what it is told, and tells what it sees.
+//!
+//! Reads `work.<node>`, Docker's events, and the registry once at each connection to Docker (what was seen here before);
+//! writes `obs.<node>` and `beat.<node>`. Never writes an event, never touches what lacks our installation's label, never
+//! removes a volume.
+
+mod apply;
+mod beat;
+mod error;
+mod host;
+mod look;
+mod probe;
+mod ready;
+mod recall;
+mod watch;
+mod work;
+
+use std::sync::Arc;
+
+use engine::Engine;
+use schemas::names::NodeName;
+use streams::{Bus, WorkQueue};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use self::host::Host;
+use crate::error::AgentError;
+
+/// What an agent has to know.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// What its host is called.
+    pub node: NodeName,
+    /// Whose containers are ours: the value of the label `fleetlog.installation`.
+    pub installation: Uuid,
+    /// Its Docker.
+    pub engine: Engine,
+    /// So many changes of containers are asked of Docker at once.
+    pub calls_in_flight: usize,
+}
+
+/// The agent: started, then run until it is told to stop.
+pub struct Agent {
+    host: Arc<Host>,
+    work: WorkQueue,
+    shutdown: CancellationToken,
+}
+
+/// Looks at the agent while it runs.
+#[derive(Clone)]
+pub struct Readiness(Arc<Host>);
+
+impl Readiness {
+    /// `None`: ready. Else why not, for people. Without its Docker an agent waits and is ready for that.
+    pub fn ready(&self) -> Option<String> {
+        None
+    }
+
+    /// Why its Docker cannot be reached; none: it can.
+    pub fn away(&self) -> Option<String> {
+        self.0.away.borrow().clone()
+    }
+}
+
+impl Agent {
+    /// Opens its queue of work, and looks whether its Docker answers.
+    pub async fn start(config: AgentConfig, bus: Bus, shutdown: CancellationToken) -> Result<Self, AgentError> {
+        let work = bus.take_work(&config.node, work::IN_FLIGHT).await.map_err(AgentError::Work)?;
+        let host = Arc::new(Host::new(config, bus, shutdown.child_token()));
+        beat::ping(&host).await;
+        Ok(Self { host, work, shutdown })
+    }
+
+    /// Tells how it is, also while [`run`](Self::run) has the agent.
+    pub fn readiness(&self) -> Readiness {
+        Readiness(self.host.clone())
+    }
+
+    /// Works until it is told to stop. What was under way then is sent again to the next agent of this node.
+    pub async fn run(self) -> Result<(), AgentError> {
+        let Self { host, work, shutdown } = self;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(beat::run(host.clone()));
+        tasks.spawn(watch::run(host.clone()));
+        tasks.spawn(work::run(host.clone(), work));
+        // The first to end, for whatever reason, ends them all.
+        let first = tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            Some(end) = tasks.join_next() => end.map_err(AgentError::Broken).flatten(),
+        };
+        host.shutdown.cancel();
+        let mut end = first;
+        while let Some(next) = tasks.join_next().await {
+            end = end.and(next.map_err(AgentError::Broken).flatten());
+        }
+        host.probes.close();
+        host.probes.wait().await;
+        end
+    }
+}

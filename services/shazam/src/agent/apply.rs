@@ -1,0 +1,211 @@
+//! Makes one container what it should be, whatever it is now. Doing it again does nothing.
+
+use engine::{Container, EngineError, NetworkAttachment, State};
+use schemas::descriptors::Condition;
+use schemas::names::{FleetId, Name};
+use schemas::spec::resource_name;
+use schemas::work::{Command, Target};
+
+use super::error::StepError;
+use super::host::{COMMIT, Host, SPEC, Slot, container_name};
+use super::look::Why;
+
+impl Host {
+    /// Does what a command says.
+    pub async fn apply(self: &std::sync::Arc<Self>, command: &Command, slot: &Slot) -> Result<(), StepError> {
+        match &command.target {
+            Some(target) => self.ensure(command, target, slot).await,
+            None => self.remove(command, slot).await,
+        }
+    }
+
+    async fn ensure(
+        self: &std::sync::Arc<Self>,
+        command: &Command,
+        target: &Target,
+        slot: &Slot,
+    ) -> Result<(), StepError> {
+        let name = container_name(&command.fleet, &command.container);
+        for need in &target.needs {
+            let needed = container_name(&command.fleet, &need.container);
+            let met = self.ready(&needed, &need.readiness, need.condition).await;
+            met.map_err(|error| StepError::Need { needed: need.container.to_string(), why: error.to_string() })?;
+        }
+        // What can fail comes before anything is stopped.
+        self.have_image(&target.spec.image).await?;
+        for (volume, docker) in &target.volumes {
+            self.have_volume(&command.fleet, volume, docker).await?;
+        }
+        slot.told().probed = matches!(target.readiness.probe, schemas::spec::Probe::Http { .. });
+        self.have_container(command, target, &name, slot).await?;
+        let seen = self.ready(&name, &target.readiness, Condition::Healthy).await?;
+        self.tell(slot, &command.fleet, &command.container, &seen, Why::Step(command.cause)).await;
+        self.probe(command, target, &name, &seen, slot).await;
+        Ok(())
+    }
+
+    /// Takes a container that is there as far as it is right, and makes it anew where it is not.
+    async fn have_container(
+        &self,
+        command: &Command,
+        target: &Target,
+        name: &str,
+        slot: &Slot,
+    ) -> Result<(), StepError> {
+        let why = Why::Step(command.cause);
+        if let Some(seen) = self.engine.inspect(name).await? {
+            if !self.is_ours(&seen.labels) {
+                return Err(StepError::Stranger { kind: "container", name: name.to_owned() });
+            }
+            if seen.labels.get(SPEC) == Some(&target.digest) {
+                return self.have_running(command, &seen, slot).await;
+            }
+            self.stop(&seen).await?;
+            if let Some(stopped) = self.engine.inspect(&seen.id).await? {
+                self.tell(slot, &command.fleet, &command.container, &stopped, Why::Asked(command.cause)).await;
+            }
+            self.engine.remove(&seen.id).await?;
+            self.tell_removed(slot, &command.fleet, &command.container, &seen.id, None, why).await;
+        }
+        let mut labels = self.labels(&command.fleet, Some(&command.container));
+        labels.insert(SPEC.to_owned(), target.digest.clone());
+        labels.insert(COMMIT.to_owned(), command.commit.to_string());
+
+        let _turn = self.calls.acquire().await;
+        let id = self.create(command, target, name, &labels).await?;
+        if let Err(error) = self.engine.start(&id).await {
+            // Half a container would only be in the way: of the next try, and of whoever looks.
+            self.engine.remove(&id).await?;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    async fn create(
+        &self,
+        command: &Command,
+        target: &Target,
+        name: &str,
+        labels: &engine::Labels,
+    ) -> Result<String, StepError> {
+        let network = self.network(&command.fleet);
+        loop {
+            let known = self.have_network(&command.fleet, &network).await?;
+            let attachment = NetworkAttachment {
+                network: resource_name(&command.fleet, None),
+                alias: command.container.to_string(),
+            };
+            // Held until the container is attached, so that nobody removes the network under it.
+            let there = network.read().await;
+            match self.engine.create(name, &target.spec, labels, &attachment).await {
+                Ok(id) => return Ok(id),
+                // Another hand removed the network since it was seen: look again, once.
+                Err(EngineError::NotFound { .. }) if known => {
+                    drop(there);
+                    *network.write().await = false;
+                }
+                Err(EngineError::NameTaken { name, .. }) => {
+                    return Err(StepError::Stranger { kind: "container", name });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// A container of the right kind that does not run, or not well, is started again.
+    async fn have_running(&self, command: &Command, seen: &Container, slot: &Slot) -> Result<(), StepError> {
+        let unwell = seen.health.is_some_and(|health| health.status == engine::HealthStatus::Unhealthy)
+            || slot.told().health == Some(schemas::work::Change::Unhealthy);
+        let done = seen.state == State::Exited && seen.exit_code == Some(0) && ends_by_itself(seen);
+        if done || (seen.state == State::Running && !unwell) {
+            return Ok(());
+        }
+        let _turn = self.calls.acquire().await;
+        if seen.state == State::Running {
+            self.stop(seen).await?;
+            if let Some(stopped) = self.engine.inspect(&seen.id).await? {
+                self.tell(slot, &command.fleet, &command.container, &stopped, Why::Asked(command.cause)).await;
+            }
+        }
+        self.engine.start(&seen.id).await?;
+        Ok(())
+    }
+
+    async fn remove(&self, command: &Command, slot: &Slot) -> Result<(), StepError> {
+        let name = container_name(&command.fleet, &command.container);
+        // A stranger's container of that name is none of ours: ours is gone already.
+        if let Some(seen) = self.engine.inspect(&name).await?
+            && self.is_ours(&seen.labels)
+        {
+            self.stop(&seen).await?;
+            if let Some(stopped) = self.engine.inspect(&seen.id).await? {
+                self.tell(slot, &command.fleet, &command.container, &stopped, Why::Asked(command.cause)).await;
+            }
+            self.engine.remove(&seen.id).await?;
+            let why = Why::Step(command.cause);
+            self.tell_removed(slot, &command.fleet, &command.container, &seen.id, None, why).await;
+        }
+        self.drop_network(&command.fleet).await
+    }
+
+    /// Asks a container to end the way it was made to be asked.
+    async fn stop(&self, seen: &Container) -> Result<(), EngineError> {
+        match self.engine.stop(&seen.id, None, seen.shown.stop.grace.into()).await {
+            Err(EngineError::NotFound { .. }) => Ok(()),
+            end => end,
+        }
+    }
+
+    async fn have_image(&self, image: &str) -> Result<(), StepError> {
+        if self.engine.image(image).await?.is_none() {
+            self.engine.pull(image).await?;
+        }
+        Ok(())
+    }
+
+    async fn have_volume(&self, fleet: &FleetId, name: &Name, docker: &str) -> Result<(), StepError> {
+        let volume = self.engine.ensure_volume(docker, &self.labels(fleet, Some(name))).await?;
+        if !volume.made && !self.is_ours(&volume.labels) {
+            return Err(StepError::Stranger { kind: "volume", name: docker.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Makes the fleet's network unless it is there. True: it was known to be, without a look.
+    async fn have_network(&self, fleet: &FleetId, network: &tokio::sync::RwLock<bool>) -> Result<bool, StepError> {
+        if *network.read().await {
+            return Ok(true);
+        }
+        let mut known = network.write().await;
+        if !*known {
+            let name = resource_name(fleet, None);
+            let made = self.engine.ensure_network(&name, &self.labels(fleet, None)).await?;
+            if !made.made && !self.is_ours(&made.labels) {
+                return Err(StepError::Stranger { kind: "network", name });
+            }
+            *known = true;
+        }
+        Ok(false)
+    }
+
+    /// The fleet's network goes with its last container.
+    async fn drop_network(&self, fleet: &FleetId) -> Result<(), StepError> {
+        let name = resource_name(fleet, None);
+        let network = self.network(fleet);
+        let mut known = network.write().await;
+        if let Some(seen) = self.engine.network(&name).await?
+            && self.is_ours(&seen.labels)
+            && seen.containers == 0
+        {
+            *known = false;
+            self.engine.remove_network(&name).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a container that ended with 0 has done its work.
+pub(super) fn ends_by_itself(seen: &Container) -> bool {
+    use schemas::descriptors::Restart;
+    matches!(seen.restart, Restart::No | Restart::OnFailure)
+}

@@ -1,0 +1,45 @@
+//! Why a step was not done.
+
+use engine::EngineError;
+
+/// Why a step was not done; the message is what the pusher reads.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// Docker refused, or is away.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Something that is not ours is in the way.
+    #[error("{kind} `{name}` exists and is not of this installation: remove or rename it, it was left as it is")]
+    Stranger {
+        /// A container, volume or network.
+        kind: &'static str,
+        /// Its name in Docker.
+        name: String,
+    },
+    /// What is needed did not get there.
+    #[error("needs `{needed}`: {why}")]
+    Need {
+        /// The needed container.
+        needed: String,
+        /// What was seen of it.
+        why: String,
+    },
+    /// It runs, but not as it should.
+    #[error("{why}")]
+    NotReady {
+        /// What was seen of it.
+        why: String,
+    },
+}
+
+impl StepError {
+    /// Whether Docker was away: nothing is known, do it again once it is back.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.is_away())
+    }
+
+    /// Whether the same can succeed later without anybody changing anything.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.is_passing())
+    }
+}

@@ -1,0 +1,200 @@
+//! What the agent's tasks share: the engine, the bus, and what is known about each container of this host.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use engine::{Engine, Labels, Scope};
+use schemas::fleet::ObservedContainer;
+use schemas::names::{FleetId, Name, NodeName, Oid};
+use schemas::spec::resource_name;
+use schemas::work::{Change, Report};
+use streams::{Bus, SendError};
+use tokio::sync::{Notify, RwLock, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::AgentConfig;
+
+/// The label that says whose a thing in Docker is.
+pub const INSTALLATION: &str = "fleetlog.installation";
+/// The label that says of which fleet.
+pub const FLEET: &str = "fleetlog.fleet";
+/// The label with the descriptor's name.
+pub const NAME: &str = "fleetlog.name";
+/// The label with the commit that made a container.
+pub const COMMIT: &str = "fleetlog.commit";
+/// The label with the keyed digest of a container's rendered keys.
+pub const SPEC: &str = "fleetlog.spec";
+
+/// What the agent's tasks share.
+pub struct Host {
+    pub node: NodeName,
+    pub installation: Uuid,
+    pub engine: Engine,
+    pub bus: Bus,
+    pub shutdown: CancellationToken,
+    /// Changes of containers that are asked of Docker at once.
+    pub calls: Semaphore,
+    /// Why Docker cannot be reached; none: it can.
+    pub away: watch::Sender<Option<String>>,
+    /// The tasks that ask HTTP paths.
+    pub probes: TaskTracker,
+    slots: Mutex<BTreeMap<String, Arc<Slot>>>,
+    networks: Mutex<BTreeMap<FleetId, Arc<RwLock<bool>>>>,
+    fence: Mutex<(Uuid, u64)>,
+}
+
+/// One container of this host, by its name in Docker.
+#[derive(Default)]
+pub struct Slot {
+    /// Held while a step is at it: steps for one container go one after the other, and whoever watches leaves it alone.
+    pub busy: tokio::sync::Mutex<()>,
+    /// Something happened to it.
+    pub wake: Notify,
+    /// What was told about it.
+    told: Mutex<Told>,
+    /// The running probe of its HTTP path.
+    pub probe: Mutex<Option<CancellationToken>>,
+}
+
+/// What was told about a container.
+#[derive(Default)]
+pub struct Told {
+    /// Docker's id of the container that it was told of.
+    pub docker_id: String,
+    /// The newest change that was told.
+    pub newest: Option<(i64, Change)>,
+    /// Its health, where that was told.
+    pub health: Option<Change>,
+    /// Whether an HTTP path of it is asked for.
+    pub probed: bool,
+    /// How Docker's event said that it ended: an inspection no longer tells it once Docker started it again.
+    pub exit_code: Option<i64>,
+}
+
+impl Slot {
+    /// Takes over what the log says of the container, unless more is known already.
+    pub fn remember(&self, seen: &ObservedContainer) {
+        let mut told = self.told();
+        if told.docker_id.is_empty() {
+            told.docker_id.clone_from(&seen.docker_id);
+            told.newest = Some(seen.newest);
+            told.health = Some(seen.newest.1).filter(|it| matches!(it, Change::Healthy | Change::Unhealthy));
+        }
+    }
+
+    pub fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host {
+    pub fn new(config: AgentConfig, bus: Bus, shutdown: CancellationToken) -> Self {
+        Self {
+            node: config.node,
+            installation: config.installation,
+            engine: config.engine,
+            bus,
+            shutdown,
+            calls: Semaphore::new(config.calls_in_flight.max(1)),
+            away: watch::Sender::new(None),
+            probes: TaskTracker::new(),
+            slots: Mutex::default(),
+            networks: Mutex::default(),
+            fence: Mutex::new((Uuid::nil(), 0)),
+        }
+    }
+
+    /// What is ours on this host.
+    pub fn scope(&self) -> Scope {
+        Scope::label(INSTALLATION, self.installation.to_string())
+    }
+
+    pub fn is_ours(&self, labels: &Labels) -> bool {
+        labels.get(INSTALLATION).is_some_and(|it| *it == self.installation.to_string())
+    }
+
+    /// The labels of everything that we make for a fleet.
+    pub fn labels(&self, fleet: &FleetId, name: Option<&Name>) -> Labels {
+        let mut labels = Labels::new();
+        labels.insert(INSTALLATION.to_owned(), self.installation.to_string());
+        labels.insert(FLEET.to_owned(), fleet.to_string());
+        labels.extend(name.map(|name| (NAME.to_owned(), name.to_string())));
+        labels
+    }
+
+    /// The slot of a container, by its name in Docker.
+    pub fn slot(&self, name: &str) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// Every container that something was told about: its name in Docker, and Docker's id.
+    pub fn told(&self) -> Vec<(String, String)> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().map(|(name, slot)| (name.clone(), slot.told().docker_id.clone())).collect()
+    }
+
+    /// The lock over a fleet's network: read while containers are attached to it, write while it is removed. True inside:
+    /// it is known to be there.
+    pub fn network(&self, fleet: &FleetId) -> Arc<RwLock<bool>> {
+        let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
+        networks.entry(fleet.clone()).or_default().clone()
+    }
+
+    /// Whether a command is of the newest coordinator that was heard of; a newer one fences all before it.
+    pub fn admits(&self, incarnation: Uuid, epoch: u64) -> bool {
+        let mut fence = self.fence.lock().unwrap_or_else(PoisonError::into_inner);
+        if fence.0 != incarnation || epoch > fence.1 {
+            *fence = (incarnation, epoch);
+        }
+        epoch >= fence.1
+    }
+
+    /// Reports, and tries again until the answer is definite. False: told to stop before that.
+    pub async fn report(&self, report: &Report, id: Uuid) -> bool {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match self.bus.report(&self.node, report, id).await {
+                Ok(_) => return true,
+                Err(error @ (SendError::Unavailable { .. } | SendError::Unknown { .. })) => {
+                    tracing::warn!(%error, "a report was not sent for sure, trying again");
+                }
+                Err(error) => {
+                    tracing::error!(%error, ?report, "a report was refused for good");
+                    return true;
+                }
+            }
+            tokio::select! {
+                () = self.shutdown.cancelled() => return false,
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
+            }
+        }
+    }
+
+    /// Waits until Docker can be reached. False: told to stop before that.
+    pub async fn back(&self) -> bool {
+        let mut away = self.away.subscribe();
+        tokio::select! {
+            () = self.shutdown.cancelled() => false,
+            it = away.wait_for(Option::is_none) => it.is_ok(),
+        }
+    }
+}
+
+/// Whose container it is, by its labels.
+pub fn fleet_of(labels: &Labels) -> Option<(FleetId, Name)> {
+    Some((labels.get(FLEET)?.parse().ok()?, labels.get(NAME)?.parse().ok()?))
+}
+
+/// The commit that made it, by its labels.
+pub fn commit_of(labels: &Labels) -> Option<Oid> {
+    labels.get(COMMIT)?.parse().ok()
+}
+
+/// A container's name in Docker.
+pub fn container_name(fleet: &FleetId, name: &Name) -> String {
+    resource_name(fleet, Some(name))
+}

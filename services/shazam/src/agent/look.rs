@@ -1,0 +1,176 @@
+//! Says what changed about a container since it was last looked at. Everything comes from one inspection: Docker's events
+//! are only wake-ups, so the same change has the same time and id however often it is seen.
+
+use engine::{Container, HealthStatus, State};
+use schemas::names::{FleetId, Name};
+use schemas::work::{Change, ContainerReport, Report, observation_id};
+use uuid::Uuid;
+
+use super::host::{Host, SPEC, Slot, commit_of};
+
+/// What a look is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// A step did something to it.
+    Step(Uuid),
+    /// A step asked it to end.
+    Asked(Uuid),
+    /// Somebody else, or itself.
+    Seen,
+}
+
+impl Why {
+    fn cause(self) -> Option<Uuid> {
+        match self {
+            Self::Step(cause) | Self::Asked(cause) => Some(cause),
+            Self::Seen => None,
+        }
+    }
+}
+
+/// Every change of state that one inspection shows, oldest first.
+fn edges(seen: &Container, asked: bool) -> Vec<(i64, Change)> {
+    let ended = if asked { Change::Stopped } else { Change::Died };
+    let mut edges = vec![(seen.created_ns, Change::Created)];
+    if let Some(started) = seen.started_ns {
+        edges.push((started, Change::Started));
+    }
+    if let Some(finished) = seen.finished_ns {
+        edges.push((finished, ended));
+    }
+    if let (State::Running, Some(health), Some(started)) = (seen.state, seen.health, seen.started_ns) {
+        let at = health.checked_ns.unwrap_or(started).max(started);
+        match health.status {
+            HealthStatus::Healthy => edges.push((at, Change::Healthy)),
+            HealthStatus::Unhealthy => edges.push((at, Change::Unhealthy)),
+            HealthStatus::Starting => {}
+        }
+    }
+    edges.sort_unstable();
+    edges
+}
+
+impl Host {
+    /// Tells what is new about a container. False: told to stop before everything was told.
+    pub(super) async fn tell(
+        &self,
+        slot: &Slot,
+        fleet: &FleetId,
+        container: &Name,
+        seen: &Container,
+        why: Why,
+    ) -> bool {
+        for (at_ns, change) in edges(seen, matches!(why, Why::Asked(_))) {
+            {
+                let mut told = slot.told();
+                if told.docker_id != seen.id {
+                    told.docker_id.clone_from(&seen.id);
+                    told.newest = None;
+                    told.health = None;
+                }
+                let known_health = matches!(change, Change::Healthy | Change::Unhealthy) && told.health == Some(change);
+                if known_health || told.newest.is_some_and(|newest| (at_ns, change) <= newest) {
+                    continue;
+                }
+            }
+            if !self.send(slot, fleet, container, seen, (change, at_ns), why).await {
+                return false;
+            }
+            let mut told = slot.told();
+            told.newest = Some((at_ns, change));
+            told.health = matches!(change, Change::Healthy | Change::Unhealthy).then_some(change);
+        }
+        true
+    }
+
+    /// Tells an edge of a container's health that only we see. Docker has no time for it, and our clock may be another
+    /// one: it comes right after what was told last.
+    pub(super) async fn tell_health(
+        &self,
+        slot: &Slot,
+        fleet: &FleetId,
+        container: &Name,
+        seen: &Container,
+        change: Change,
+        why: Why,
+    ) {
+        if !self.tell(slot, fleet, container, seen, Why::Seen).await || slot.told().health == Some(change) {
+            return;
+        }
+        let at_ns = slot.told().newest.map_or(seen.created_ns, |(at_ns, _)| at_ns) + 1;
+        if self.send(slot, fleet, container, seen, (change, at_ns), why).await {
+            let mut told = slot.told();
+            told.newest = Some((at_ns, change));
+            told.health = Some(change);
+        }
+    }
+
+    /// Tells that a container is gone; where Docker did not tell when, right after what was told last.
+    pub(super) async fn tell_removed(
+        &self,
+        slot: &Slot,
+        fleet: &FleetId,
+        container: &Name,
+        docker_id: &str,
+        at_ns: Option<i64>,
+        why: Why,
+    ) {
+        let newest = slot.told().newest.map(|(at_ns, _)| at_ns + 1);
+        let at_ns = at_ns.or(newest).unwrap_or_default();
+        let report = ContainerReport {
+            fleet: fleet.clone(),
+            container: container.clone(),
+            change: Change::Removed,
+            at_ns,
+            docker_id: docker_id.to_owned(),
+            image: None,
+            spec: None,
+            commit: None,
+            checked: false,
+            exit_code: None,
+            out_of_memory: false,
+            cause: why.cause(),
+        };
+        let id = observation_id(&self.node, docker_id, at_ns, "removed");
+        if self.report(&Report::Container(report), id).await {
+            let mut told = slot.told();
+            if told.docker_id == docker_id {
+                told.docker_id.clear();
+                told.newest = None;
+                told.health = None;
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        slot: &Slot,
+        fleet: &FleetId,
+        container: &Name,
+        seen: &Container,
+        (change, at_ns): (Change, i64),
+        why: Why,
+    ) -> bool {
+        let ended = matches!(change, Change::Stopped | Change::Died);
+        let (probed, hint) = {
+            let told = slot.told();
+            (told.probed, told.exit_code)
+        };
+        let report = ContainerReport {
+            fleet: fleet.clone(),
+            container: container.clone(),
+            change,
+            at_ns,
+            docker_id: seen.id.clone(),
+            image: Some(seen.image.clone()),
+            spec: seen.labels.get(SPEC).cloned(),
+            commit: commit_of(&seen.labels),
+            checked: seen.has_healthcheck || probed,
+            exit_code: seen.exit_code.or(hint).filter(|_| ended),
+            out_of_memory: ended && seen.out_of_memory,
+            cause: why.cause(),
+        };
+        let id = observation_id(&self.node, &seen.id, at_ns, &format!("{change:?}"));
+        self.report(&Report::Container(report), id).await
+    }
+}

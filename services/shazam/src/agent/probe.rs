@@ -1,0 +1,153 @@
+//! Asks containers for an HTTP path: once, and as long as they run.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use engine::{Container, State};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use schemas::names::{FleetId, Name};
+use schemas::spec::{Probe, Readiness};
+use schemas::work::{Change, Command, Target};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::host::{Host, Slot};
+use super::look::Why;
+
+/// Asks once. The error says what was seen.
+pub async fn get(address: IpAddr, port: u16, path: &str, timeout: Duration) -> Result<(), String> {
+    match tokio::time::timeout(timeout, ask(SocketAddr::new(address, port), path)).await {
+        Ok(Ok(status)) if (200..400).contains(&status) => Ok(()),
+        Ok(Ok(status)) => Err(format!("status {status}")),
+        Ok(Err(why)) => Err(why),
+        Err(_) => Err(format!("no answer within {timeout:?}")),
+    }
+}
+
+async fn ask(address: SocketAddr, path: &str) -> Result<u16, String> {
+    let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    let request = hyper::Request::get(path)
+        .header("host", address.to_string())
+        .header("user-agent", "fleetlog")
+        .body(http_body_util::Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    // The connection only moves while it is polled; it ends with this function.
+    let answer = tokio::select! {
+        answer = sender.send_request(request) => answer,
+        end = connection => return Err(end.err().map_or("it hung up".to_owned(), |error| error.to_string())),
+    };
+    answer.map(|answer| answer.status().as_u16()).map_err(|error| error.to_string())
+}
+
+/// What a running probe looks after.
+struct Watched {
+    fleet: FleetId,
+    container: Name,
+    name: String,
+    path: String,
+    port: u16,
+    interval: Duration,
+    timeout: Duration,
+    retries: u32,
+}
+
+impl Host {
+    /// Tells that a container which has just become ready is healthy, and keeps asking.
+    pub(super) async fn probe(
+        self: &Arc<Self>,
+        command: &Command,
+        target: &Target,
+        name: &str,
+        seen: &Container,
+        slot: &Slot,
+    ) {
+        if matches!(target.readiness.probe, Probe::Http { .. }) && seen.state == State::Running {
+            let why = Why::Step(command.cause);
+            self.tell_health(slot, &command.fleet, &command.container, seen, Change::Healthy, why).await;
+        }
+        self.keep_probing(&command.fleet, &command.container, name, &target.readiness, slot);
+    }
+
+    /// Asks for a container's path from now on, instead of whatever was asked for before.
+    pub(super) fn keep_probing(
+        self: &Arc<Self>,
+        fleet: &FleetId,
+        container: &Name,
+        name: &str,
+        readiness: &Readiness,
+        slot: &Slot,
+    ) {
+        let mut running = slot.probe.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(old) = running.take() {
+            old.cancel();
+        }
+        let Probe::Http { path, port, interval, timeout, retries } = &readiness.probe else { return };
+        slot.told().probed = true;
+        let watched = Watched {
+            fleet: fleet.clone(),
+            container: container.clone(),
+            name: name.to_owned(),
+            path: path.clone(),
+            port: *port,
+            interval: Duration::from(*interval).max(Duration::from_millis(100)),
+            timeout: (*timeout).into(),
+            retries: *retries,
+        };
+        let end = self.shutdown.child_token();
+        *running = Some(end.clone());
+        self.probes.spawn(look_after(self.clone(), watched, end));
+    }
+}
+
+/// Until it is told to stop, or the container is gone.
+async fn look_after(host: Arc<Host>, it: Watched, end: CancellationToken) {
+    let slot = host.slot(&it.name);
+    let mut failures = 0;
+    let mut known: Option<Container> = None;
+    loop {
+        tokio::select! {
+            () = end.cancelled() => return,
+            // Something happened to it: its address may be another one now.
+            () = slot.wake.notified() => known = None,
+            () = tokio::time::sleep(it.interval) => {}
+        }
+        // A step that is at it looks for itself.
+        if slot.busy.try_lock().is_err() {
+            known = None;
+            continue;
+        }
+        let seen = match known.take() {
+            Some(seen) => seen,
+            None => match host.engine.inspect(&it.name).await {
+                Ok(Some(seen)) if host.is_ours(&seen.labels) => seen,
+                Ok(_) => return,
+                // Docker is away: nothing is known, so nothing is told.
+                Err(_) => continue,
+            },
+        };
+        let Some(address) = host.address(&seen).filter(|_| seen.state == State::Running) else { continue };
+        let answer = get(address, it.port, &it.path, it.timeout).await;
+        let change = match answer {
+            Ok(()) => {
+                failures = 0;
+                Change::Healthy
+            }
+            Err(_) => {
+                failures += 1;
+                if failures < it.retries {
+                    continue;
+                }
+                Change::Unhealthy
+            }
+        };
+        if end.is_cancelled() {
+            return;
+        }
+        host.tell_health(&slot, &it.fleet, &it.container, &seen, change, Why::Seen).await;
+        known = answer.is_ok().then_some(seen);
+    }
+}

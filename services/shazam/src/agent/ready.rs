@@ -1,0 +1,120 @@
+//! Waits until a container is as somebody needs it. Docker's wake-ups make it look; a slow clock makes sure.
+
+use std::time::Duration;
+
+use engine::{Container, HealthStatus, State};
+use schemas::descriptors::Condition;
+use schemas::spec::{Probe, Readiness};
+use tokio::time::Instant;
+
+use super::apply::ends_by_itself;
+use super::error::StepError;
+use super::host::Host;
+use super::probe;
+
+/// Without a wake-up, look again after so long.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// An HTTP path that does not answer yet is asked again after so long at first, doubled up to the probe's own interval.
+const FIRST: Duration = Duration::from_millis(25);
+
+/// What one look says.
+enum Verdict {
+    /// It is as it is needed.
+    Ready,
+    /// It never will be.
+    Never(String),
+    /// Not yet; what was seen.
+    NotYet(String),
+}
+
+impl Host {
+    /// Waits until `name` is in the condition, for as long as it may take.
+    pub(super) async fn ready(
+        &self,
+        name: &str,
+        readiness: &Readiness,
+        condition: Condition,
+    ) -> Result<Container, StepError> {
+        let slot = self.slot(name);
+        let deadline = Instant::now() + readiness.within.into();
+        let mut pause = FIRST;
+        loop {
+            // Registered before the look: what happens after it wakes us.
+            let wake = slot.wake.notified();
+            tokio::pin!(wake);
+            wake.as_mut().enable();
+            let seen = self.engine.inspect(name).await?.filter(|seen| self.is_ours(&seen.labels));
+            let verdict = match &seen {
+                None => Verdict::NotYet("it is not there".to_owned()),
+                Some(seen) => judge(self, seen, readiness, condition).await,
+            };
+            let why = match (verdict, seen) {
+                (Verdict::Ready, Some(seen)) => return Ok(seen),
+                (Verdict::Never(why), _) => return Err(StepError::NotReady { why }),
+                (Verdict::NotYet(why), _) => why,
+                (Verdict::Ready, None) => String::new(),
+            };
+            let (look, limit) = match &readiness.probe {
+                Probe::Http { interval, .. } => (pause, Duration::from(*interval)),
+                Probe::Docker => (LOOK, LOOK),
+            };
+            pause = (pause * 2).min(limit).max(FIRST);
+            tokio::select! {
+                () = tokio::time::sleep_until(deadline) => {
+                    let wanted = match condition {
+                        Condition::Started => "started",
+                        Condition::Healthy => "healthy",
+                        Condition::Completed => "completed",
+                    };
+                    return Err(StepError::NotReady { why: format!("not {wanted} within {}: {why}", readiness.within) });
+                }
+                () = &mut wake => {}
+                () = tokio::time::sleep(look) => {}
+            }
+        }
+    }
+}
+
+async fn judge(host: &Host, seen: &Container, readiness: &Readiness, condition: Condition) -> Verdict {
+    let code = seen.exit_code.unwrap_or_default();
+    match (seen.state, condition) {
+        (State::Exited, Condition::Completed) if code == 0 => Verdict::Ready,
+        (State::Exited | State::Dead, Condition::Completed) => Verdict::Never(format!("it ended with code {code}")),
+        (_, Condition::Completed) => Verdict::NotYet(format!("it is {}", seen.state)),
+        (State::Running, Condition::Started) => Verdict::Ready,
+        (State::Running, Condition::Healthy) => healthy(host, seen, readiness).await,
+        (State::Exited, _) if code == 0 && ends_by_itself(seen) => Verdict::Ready,
+        (State::Exited | State::Dead, _) => {
+            let memory = if seen.out_of_memory { ", out of memory" } else { "" };
+            Verdict::Never(format!("it ended with code {code}{memory}; `docker logs {}` shows why", seen.name))
+        }
+        (state, _) => Verdict::NotYet(format!("it is {state}")),
+    }
+}
+
+async fn healthy(host: &Host, seen: &Container, readiness: &Readiness) -> Verdict {
+    match &readiness.probe {
+        Probe::Docker => match seen.health {
+            None => Verdict::Ready,
+            Some(health) if health.status == HealthStatus::Healthy => Verdict::Ready,
+            Some(health) => Verdict::NotYet(format!("its check says {}", health.status)),
+        },
+        Probe::Http { path, port, timeout, .. } => {
+            let Some(address) = host.address(seen) else {
+                return Verdict::NotYet("it has no address yet".to_owned());
+            };
+            match probe::get(address, *port, path, (*timeout).into()).await {
+                Ok(()) => Verdict::Ready,
+                Err(why) => Verdict::NotYet(format!("http port {port} {path}: {why}")),
+            }
+        }
+    }
+}
+
+impl Host {
+    /// A container's address in its fleet's network.
+    pub(super) fn address(&self, seen: &Container) -> Option<std::net::IpAddr> {
+        seen.addresses.values().next().copied()
+    }
+}

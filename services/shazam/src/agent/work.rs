@@ -1,0 +1,120 @@
+//! Takes commands, one container after the other and different ones at once, and answers each exactly when its effect is
+//! there.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use schemas::work::{Command, Report, StepReport};
+use streams::{Job, WorkQueue};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::error::StepError;
+use super::host::{Host, container_name};
+use crate::error::AgentError;
+
+/// Commands that are taken and not yet answered. Most of them wait: for what they need, or for their turn at Docker.
+pub const IN_FLIGHT: usize = 256;
+
+/// How often the queue is told that a command is still worked on.
+const KEEP: Duration = Duration::from_secs(8);
+
+/// A cause that can pass is given so many tries.
+const TRIES: u32 = 3;
+
+/// The time between two tries, doubled each time: three tries fit into half a minute.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Works until it is told to stop.
+pub async fn run(host: Arc<Host>, mut queue: WorkQueue) -> Result<(), AgentError> {
+    let mut jobs = JoinSet::new();
+    loop {
+        // Both waits are cancel-safe; a job that was taken is spawned at once.
+        tokio::select! {
+            () = host.shutdown.cancelled() => break,
+            Some(end) = jobs.join_next(), if !jobs.is_empty() => end.map_err(AgentError::Broken)?,
+            job = queue.next() => drop(jobs.spawn(handle(host.clone(), job.map_err(AgentError::Work)?))),
+        }
+    }
+    // What is under way stays unanswered: it is delivered again, and doing it twice is harmless.
+    jobs.shutdown().await;
+    Ok(())
+}
+
+async fn handle(host: Arc<Host>, job: Job) {
+    let command = &job.command.clone();
+    if !host.admits(command.incarnation, command.epoch) {
+        tracing::info!(fleet = %command.fleet, step = command.step, epoch = command.epoch, "a command of an earlier coordinator was refused");
+        return answered(job.ack().await);
+    }
+    let started = Instant::now();
+    let mut outcome = std::pin::pin!(carry_out(&host, command));
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut outcome => break outcome,
+            () = tokio::time::sleep(KEEP) => {
+                if let Err(error) = job.keep().await {
+                    tracing::debug!(%error, "the queue was not told that a command is still worked on");
+                }
+            }
+        }
+    };
+    let Some(outcome) = outcome else { return };
+    let report = StepReport {
+        fleet: command.fleet.clone(),
+        rollout: command.rollout,
+        step: command.step,
+        error: outcome.err().map(|error| error.to_string()),
+        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        gave_up_after: None,
+    };
+    if host.report(&Report::Step(report), Uuid::new_v5(&command.cause, b"ended")).await {
+        answered(job.ack().await);
+    }
+}
+
+/// A command that is not taken off the queue comes again, and doing it twice is harmless.
+fn answered(end: Result<(), streams::SendError>) {
+    if let Err(error) = end {
+        tracing::warn!(%error, "a command was not taken off the queue for sure");
+    }
+}
+
+/// Does what a command says, again and again where Docker went away in the middle of it. None: told to stop.
+async fn carry_out(host: &Arc<Host>, command: &Command) -> Option<Result<(), StepError>> {
+    let slot = host.slot(&container_name(&command.fleet, &command.container));
+    let _busy = slot.busy.lock().await;
+    if !host.admits(command.incarnation, command.epoch) {
+        return Some(Ok(()));
+    }
+    let mut tries = 0;
+    let mut pause = PAUSE;
+    loop {
+        let error = match host.apply(command, &slot).await {
+            Ok(()) => return Some(Ok(())),
+            Err(error) => error,
+        };
+        if error.is_away() {
+            super::beat::ping(host).await;
+            if host.away.borrow().is_none() {
+                // It came back in between; a pause keeps a door that opens and shuts from becoming a storm.
+                tokio::select! {
+                    () = host.shutdown.cancelled() => return None,
+                    () = tokio::time::sleep(Duration::from_millis(200)) => {}
+                }
+            } else if !host.back().await {
+                return None;
+            }
+            continue;
+        }
+        tries += 1;
+        if !error.is_passing() || tries >= TRIES {
+            return Some(Err(error));
+        }
+        tracing::info!(fleet = %command.fleet, container = %command.container, %error, "trying again");
+        tokio::select! {
+            () = host.shutdown.cancelled() => return None,
+            () = tokio::time::sleep(pause) => pause *= 2,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The half that decides: one at a time, fenced by the position at which it took over.
+//!
+//! Reads all of `EVENTS`, `obs.*` and `beat.*`; writes `rollout.*`, `container.*`, `coordinator.took` and `work.dead`;
+//! sends `work.<node>`; answers `req.shazam.nodes`. Never talks to Docker.
+
+mod answer;
+mod command;
+mod decide;
+mod nodes;
+mod observe;
+mod rollout;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use schemas::descriptors::Desired;
+use schemas::event::{CoordinatorTook, Data, Draft, Event, RolloutResumed, Scope, StepStatus, Topic};
+use schemas::fleet::Fleet;
+use schemas::names::FleetId;
+use schemas::spec::DigestKey;
+use streams::{AppendError, Bus, Expected, Filter, Follow, clock};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use self::command::Fence;
+use self::nodes::Nodes;
+use crate::error::CoordinatorError;
+
+/// Who writes the coordinator's events.
+const ACTOR: &str = "shazam";
+
+/// The coordinator: took over at its start, then run until it is told to stop.
+pub struct Coordinator {
+    bus: Bus,
+    key: DigestKey,
+    shutdown: CancellationToken,
+    instance: Uuid,
+    fence: Fence,
+    follow: Follow,
+    /// Position of the last event that was folded.
+    position: u64,
+    /// Sequence in `OBS` of the last report that became an event.
+    reported: u64,
+    /// Position and instance of the last `coordinator.took`.
+    took: (u64, Uuid),
+    fleets: BTreeMap<FleetId, Fleet>,
+    /// What was desired before each fleet's newest push: it tells a plan what changed.
+    before: BTreeMap<FleetId, Desired>,
+    /// Fleets about which something may have to be done.
+    dirty: BTreeSet<FleetId>,
+    nodes: Nodes,
+    state: Arc<Mutex<Option<String>>>,
+}
+
+/// Looks at the coordinator while it runs.
+#[derive(Clone)]
+pub struct Readiness(Arc<Mutex<Option<String>>>);
+
+impl Readiness {
+    /// `None`: ready. Else why not, for people.
+    pub fn ready(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Coordinator {
+    /// Folds the log to its head, takes over, and resumes what is unfinished.
+    pub async fn start(bus: Bus, key: DigestKey, shutdown: CancellationToken) -> Result<Self, CoordinatorError> {
+        let follow = bus.follow(Filter::All, 0);
+        let mut it = Self {
+            fence: Fence { incarnation: bus.incarnation(), epoch: 0 },
+            instance: clock::new_id(),
+            bus,
+            key,
+            shutdown,
+            follow,
+            position: 0,
+            reported: 0,
+            took: (0, Uuid::nil()),
+            fleets: BTreeMap::new(),
+            before: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            nodes: Nodes::default(),
+            state: Arc::default(),
+        };
+        let head = it.bus.head().await?;
+        it.catch_up(head).await?;
+        it.take_over().await?;
+        it.resume().await?;
+        Ok(it)
+    }
+
+    /// Tells whether it is ready, also while [`run`](Self::run) has the coordinator.
+    pub fn readiness(&self) -> Readiness {
+        Readiness(self.state.clone())
+    }
+
+    /// Coordinates until it is told to stop.
+    pub async fn run(self) -> Result<(), CoordinatorError> {
+        let state = self.state.clone();
+        let shutdown = self.shutdown.clone();
+        let answers = answer::nodes(self.bus.clone(), self.nodes.clone(), shutdown.clone());
+        let end = tokio::select! {
+            end = answers => end,
+            end = self.coordinate() => end,
+        };
+        if let Err(error) = &end {
+            *state.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        }
+        end
+    }
+
+    async fn coordinate(mut self) -> Result<(), CoordinatorError> {
+        let mut reports = self.bus.reports(self.reported);
+        let mut beats = self.bus.beats().await?;
+        let shutdown = self.shutdown.clone();
+        loop {
+            self.drive().await?;
+            // Every arm is cancel-safe: what was not returned comes with the next call.
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                event = self.follow.next() => self.fold(&event?)?,
+                report = reports.next() => {
+                    let (obs, node, report) = report?;
+                    self.observe(obs, node, report).await?;
+                }
+                beat = beats.next() => {
+                    if let Some(beat) = beat && self.nodes.heard(beat, Instant::now()) {
+                        self.dirty.extend(self.fleets.keys().cloned());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes one event of the log.
+    fn fold(&mut self, event: &Event) -> Result<(), CoordinatorError> {
+        self.position = event.position;
+        self.reported = self.reported.max(observe::sequence(&event.data));
+        match (&event.data, event.scope.fleet()) {
+            (Data::CoordinatorTook(it), _) => {
+                self.took = (event.position, it.instance);
+                if self.fence.epoch > 0 && it.instance != self.instance {
+                    return Err(CoordinatorError::TakenOver { epoch: event.position });
+                }
+            }
+            (_, Some(id)) => {
+                let fleet = self.fleets.entry(id.clone()).or_insert_with(|| Fleet::new(id.clone()));
+                if matches!(&event.data, Data::GitPushed(it) if it.commit.is_some()) {
+                    self.before.insert(id.clone(), fleet.desired.clone());
+                }
+                fleet.apply(event);
+                self.dirty.insert(id.clone());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Folds the log up to `position`.
+    async fn catch_up(&mut self, position: u64) -> Result<(), CoordinatorError> {
+        while self.position < position {
+            let event = self.follow.next().await?;
+            self.fold(&event)?;
+        }
+        Ok(())
+    }
+
+    /// Says in the log that it is this coordinator's turn. Its position fences everything that follows.
+    async fn take_over(&mut self) -> Result<(), CoordinatorError> {
+        loop {
+            let data = Data::CoordinatorTook(CoordinatorTook { instance: self.instance });
+            let draft = self.draft(Scope::Platform, "coordinator".to_owned(), None, data);
+            match self.append(&draft, Expected::At(self.took.0)).await? {
+                Ok(epoch) => {
+                    self.catch_up(epoch).await?;
+                    self.fence.epoch = epoch;
+                    return Ok(());
+                }
+                Err(last) => self.catch_up(last).await?,
+            }
+        }
+    }
+
+    /// Carries on with every unfinished rollout: says so, which makes a zombie's next append fail, and sends again what
+    /// is under way, because nobody knows whether its agent has it.
+    async fn resume(&mut self) -> Result<(), CoordinatorError> {
+        let unfinished: Vec<_> = self
+            .fleets
+            .values()
+            .filter_map(|fleet| {
+                fleet.rollouts.last().filter(|it| !it.status.is_over()).map(|it| (fleet.id.clone(), it.id))
+            })
+            .collect();
+        for (id, rollout) in unfinished {
+            let data = Data::RolloutResumed(RolloutResumed { rollout, epoch: self.fence.epoch });
+            if !self.append_rollout(&id, rollout, None, data).await? {
+                continue;
+            }
+            let under_way: Vec<u32> = self.fleets[&id]
+                .rollouts
+                .last()
+                .into_iter()
+                .flat_map(|rollout| (0..).zip(&rollout.steps))
+                .filter(|(_, step)| step.status == StepStatus::Started)
+                .map(|(index, _)| index)
+                .collect();
+            for step in under_way {
+                self.send(&id, rollout, step).await?;
+            }
+            self.dirty.insert(id);
+        }
+        Ok(())
+    }
+
+    /// Does what can be done about every fleet that something happened to.
+    async fn drive(&mut self) -> Result<(), CoordinatorError> {
+        while let Some(id) = self.dirty.pop_first() {
+            self.advance(&id).await?;
+        }
+        Ok(())
+    }
+
+    fn draft(&self, scope: Scope, subject: String, cause: Option<Uuid>, data: Data) -> Draft {
+        Draft { id: clock::new_id(), scope, subject, time: clock::now(), actor: ACTOR.to_owned(), cause, data }
+    }
+
+    /// Appends until the answer is definite. The inner error: somebody else was first, at that position.
+    async fn append(&mut self, draft: &Draft, expected: Expected) -> Result<Result<u64, u64>, CoordinatorError> {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match self.bus.append(draft, expected).await {
+                Ok(position) => return Ok(Ok(position)),
+                Err(AppendError::Refused { last }) => return Ok(Err(last)),
+                // The same draft again: it is stored once, and the answer will tell.
+                Err(error @ (AppendError::Unavailable | AppendError::Unknown { .. })) => {
+                    tracing::warn!(%error, event = draft.data.kind(), "the log does not answer, trying again");
+                    tokio::select! {
+                        () = self.shutdown.cancelled() => {
+                            return Err(CoordinatorError::Append { what: draft.data.kind().to_owned(), source: error });
+                        }
+                        () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(2)),
+                    }
+                }
+                Err(source) => return Err(CoordinatorError::Append { what: draft.data.kind().to_owned(), source }),
+            }
+        }
+    }
+
+    /// Position of the last event on the fleet's line of rollouts.
+    fn line(&self, id: &FleetId) -> u64 {
+        self.fleets.get(id).map_or(0, |fleet| fleet.lines.rollout)
+    }
+
+    /// Appends an event of a rollout and folds it. False: somebody else was first, so decide anew.
+    async fn append_rollout(
+        &mut self,
+        id: &FleetId,
+        rollout: Uuid,
+        event: Option<Uuid>,
+        data: Data,
+    ) -> Result<bool, CoordinatorError> {
+        debug_assert_eq!(data.topic(), Topic::Rollout);
+        let mut draft = self.draft(Scope::Fleet(id.clone()), format!("rollouts/{rollout}"), Some(rollout), data);
+        draft.id = event.unwrap_or(draft.id);
+        match self.append(&draft, Expected::At(self.line(id))).await? {
+            Ok(position) => self.catch_up(position).await.map(|()| true),
+            Err(last) => {
+                // A coordinator that took over ends us in the fold; whatever else it is, decide on it.
+                self.catch_up(last).await?;
+                self.dirty.insert(id.clone());
+                Ok(false)
+            }
+        }
+    }
+}

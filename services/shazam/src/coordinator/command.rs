@@ -1,0 +1,68 @@
+//! A step as its agent gets it: rendered, and fenced by the coordinator's epoch.
+
+use std::collections::BTreeMap;
+
+use schemas::fleet::{Fleet, Rollout};
+use schemas::names::Name;
+use schemas::plan::{Action, Step};
+use schemas::spec::{self, DigestKey, RenderFault};
+use schemas::work::{Command, Need, Target};
+use uuid::Uuid;
+
+/// What every command of one coordinator carries.
+#[derive(Debug, Clone)]
+pub struct Fence {
+    /// The log that the epoch belongs to.
+    pub incarnation: Uuid,
+    /// Position of the coordinator's `coordinator.took`.
+    pub epoch: u64,
+}
+
+/// Renders a step. `cause` is the id of the event that sends it.
+pub fn command(
+    fence: &Fence,
+    fleet: &Fleet,
+    rollout: &Rollout,
+    index: u32,
+    step: &Step,
+    cause: Uuid,
+    key: &DigestKey,
+) -> Result<Command, RenderFault> {
+    let target = match step.action {
+        Action::Remove => None,
+        Action::Create | Action::Recreate | Action::Restart => Some(target(fleet, &step.container, key)?),
+    };
+    Ok(Command {
+        incarnation: fence.incarnation,
+        epoch: fence.epoch,
+        fleet: fleet.id.clone(),
+        rollout: rollout.id,
+        step: index,
+        cause,
+        commit: rollout.commit.clone(),
+        container: step.container.clone(),
+        action: step.action,
+        target,
+    })
+}
+
+fn target(fleet: &Fleet, name: &Name, key: &DigestKey) -> Result<Target, RenderFault> {
+    let desired = &fleet.desired;
+    let spec = spec::render(&fleet.id, name, desired).map_err(|mut faults| faults.swap_remove(0))?;
+    let digest = spec::digest(key, &spec);
+    // `render` found the container, so it is there.
+    let container = desired.containers.get(name);
+    let needs = container.into_iter().flat_map(|it| &it.needs.0).filter_map(|(needed, condition)| {
+        let readiness = spec::readiness(desired.containers.get(needed)?, desired);
+        Some(Need { container: needed.clone(), condition: *condition, readiness })
+    });
+    let volumes: BTreeMap<_, _> = container
+        .into_iter()
+        .flat_map(|it| it.volumes.values())
+        .map(|volume| (volume.clone(), spec::resource_name(&fleet.id, Some(volume))))
+        .collect();
+    let readiness = container.map(|it| spec::readiness(it, desired));
+    let readiness =
+        readiness.unwrap_or(spec::Readiness { probe: spec::Probe::Docker, within: schemas::units::Span::seconds(60) });
+    Ok(Target { spec, digest, readiness, volumes, needs: needs.collect() })
+}

@@ -1,0 +1,268 @@
+//! From an accepted push to running containers, on a real log and a simulated engine.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
+
+mod support;
+
+use engine::{HealthStatus, State};
+use schemas::fleet::{self, HealthState, RolloutStatus};
+use schemas::plan::Action;
+use serde_json::{Value, json};
+
+use self::support::{Platform, eventually_true, shop};
+
+fn tool(more: Value) -> Value {
+    let mut it = json!({ "image": "tool:1" });
+    it.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    it
+}
+
+fn fleet() -> Value {
+    json!({
+        "containers/db.json": tool(json!({ "volumes": { "/data": "data" } })),
+        "containers/api.json": tool(json!({ "needs": ["db"], "env": { "DB": "{{ containers.db.host }}" }, "ports": ["8080:80"] })),
+        "containers/worker.json": tool(json!({})),
+        "volumes/data.json": {}
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_becomes_running_containers_and_one_causal_chain() {
+    let platform = Platform::start().await;
+    let rollout = platform.succeeds(&fleet()).await;
+    assert_eq!(rollout.steps.len(), 3);
+    for name in ["db", "api", "worker"] {
+        let seen = platform.engine.inspect(&format!("acme.shop.{name}")).await.unwrap().unwrap();
+        assert_eq!(seen.state, State::Running);
+        assert_eq!(seen.labels["fleetlog.installation"], platform.installation.to_string());
+        assert_eq!(seen.labels["fleetlog.fleet"], "acme/shop");
+        assert_eq!(seen.labels["fleetlog.name"], name);
+        assert_eq!(seen.labels["fleetlog.commit"], rollout.commit.as_str());
+        assert!(seen.labels["fleetlog.spec"].starts_with("v1:"));
+        assert_eq!(seen.aliases["acme.shop"], [name]);
+    }
+    assert!(platform.engine.volume("acme.shop.data").await.unwrap().is_some());
+    platform
+        .eventually("everything was observed", |fleet| {
+            fleet.observed.containers.len() == 3
+                && fleet.observed.containers.values().all(|it| it.state == fleet::State::Running)
+                && fleet.observed.volumes.contains_key("acme.shop.data")
+                && fleet.observed.networks.contains_key("acme.shop")
+        })
+        .await;
+
+    let events = platform.events();
+    let pushed = events.iter().find(|it| it.data.kind() == "fleetlog.git.pushed.v1").unwrap();
+    let planned = events.iter().find(|it| it.data.kind() == "fleetlog.rollout.planned.v1").unwrap();
+    assert_eq!((pushed.cause, planned.cause, planned.id), (None, Some(pushed.id), rollout.id));
+    for event in events.iter().filter(|it| it.data.kind().starts_with("fleetlog.rollout.") && it.id != planned.id) {
+        assert_eq!(event.cause, Some(planned.id), "{}", event.data.kind());
+    }
+    let steps: Vec<_> =
+        events.iter().filter(|it| it.data.kind() == "fleetlog.rollout.step.v1").map(|it| it.id).collect();
+    for event in events.iter().filter(|it| it.data.kind() == "fleetlog.container.started.v1") {
+        assert!(steps.contains(&event.cause.unwrap()));
+    }
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_second_push_does_nothing_and_still_has_a_rollout() {
+    let platform = Platform::start().await;
+    platform.succeeds(&fleet()).await;
+    let rollout = platform.succeeds(&fleet()).await;
+    assert!(rollout.steps.is_empty());
+    assert_eq!(platform.kinds().iter().filter(|it| **it == "fleetlog.container.created.v1").count(), 3);
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_touches_only_what_changed_and_a_removal_keeps_the_volume() {
+    let platform = Platform::start().await;
+    platform.succeeds(&fleet()).await;
+    let before = platform.engine.inspect("acme.shop.db").await.unwrap().unwrap().id;
+    let mut files = fleet();
+    files["containers/worker.json"]["image"] = json!("tool:2");
+    let rollout = platform.succeeds(&files).await;
+    let steps: Vec<_> = rollout.steps.iter().map(|it| (it.step.container.as_str(), it.step.action)).collect();
+    assert_eq!(steps, [("worker", Action::Recreate)]);
+    assert_eq!(platform.engine.inspect("acme.shop.db").await.unwrap().unwrap().id, before);
+
+    let rollout = platform.succeeds(&json!({})).await;
+    assert_eq!(rollout.steps.len(), 3);
+    assert!(platform.engine.list(&engine::Scope::default()).await.unwrap().is_empty());
+    assert!(platform.engine.volume("acme.shop.data").await.unwrap().is_some());
+    assert!(platform.engine.network("acme.shop").await.unwrap().is_none(), "the network goes with the last container");
+    platform
+        .eventually("the log says so", |fleet| {
+            fleet.observed.containers.values().all(|it| it.state == fleet::State::Removed)
+                && fleet.observed.networks.values().all(|it| !it.exists)
+                && fleet.observed.volumes.values().all(|it| it.exists)
+        })
+        .await;
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dependant_waits_until_what_it_needs_is_healthy() {
+    let platform = Platform::start().await;
+    let mut files = fleet();
+    files["containers/db.json"]["image"] = json!("checked:1");
+    let position = platform.push(&files).await;
+    platform
+        .eventually("db is starting", |fleet| {
+            fleet.observed.containers.values().any(|it| it.health == Some(HealthState::Starting))
+                || fleet.rollouts.last().is_some_and(|it| it.status == RolloutStatus::Running)
+        })
+        .await;
+    eventually_true("db runs", async || {
+        platform.engine.inspect("acme.shop.db").await.unwrap().is_some_and(|it| it.state == State::Running)
+    })
+    .await;
+    assert!(platform.engine.inspect("acme.shop.api").await.unwrap().is_none(), "api waits for db");
+    platform.engine.set_health("acme.shop.db", HealthStatus::Healthy).unwrap();
+    assert_eq!(platform.rolled_out(position).await.status, RolloutStatus::Succeeded);
+    let kinds = platform.kinds();
+    let healthy = kinds.iter().position(|it| *it == "fleetlog.container.healthy.v1").unwrap();
+    let api = platform
+        .events()
+        .iter()
+        .position(|it| it.data.kind() == "fleetlog.container.created.v1" && it.subject == "containers/api")
+        .unwrap();
+    assert!(healthy < api, "db is told healthy before api is made");
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_the_way_fails_the_step_and_is_named() {
+    let platform = Platform::start().await;
+    let stranger = schemas::spec::render(&shop(), &"x".parse().unwrap(), &{
+        let mut desired = schemas::descriptors::Desired::default();
+        let container = serde_json::from_value(json!({ "image": "tool:1" })).unwrap();
+        desired.containers.insert("x".parse().unwrap(), container);
+        desired
+    })
+    .unwrap();
+    let attachment = engine::NetworkAttachment { network: "other".to_owned(), alias: "x".to_owned() };
+    platform.engine.ensure_network("other", &engine::Labels::new()).await.unwrap();
+    platform.engine.create("acme.shop.worker", &stranger, &engine::Labels::new(), &attachment).await.unwrap();
+    platform.engine.occupy("8080:80".parse().unwrap());
+
+    let position = platform.push(&fleet()).await;
+    let rollout = platform.rolled_out(position).await;
+    assert_eq!(rollout.status, RolloutStatus::Failed);
+    let errors: Vec<_> =
+        rollout.steps.iter().filter_map(|it| Some(format!("{}: {}", it.step.container, it.error.as_ref()?))).collect();
+    assert!(
+        errors
+            .iter()
+            .any(|it| it.contains("worker: container `acme.shop.worker` exists and is not of this installation")),
+        "{errors:?}"
+    );
+    assert!(platform.engine.inspect("acme.shop.worker").await.unwrap().unwrap().labels.is_empty(), "left as it was");
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_that_does_not_exist_fails_before_anything_is_stopped() {
+    let platform = Platform::start().await;
+    platform.succeeds(&fleet()).await;
+    let before = platform.engine.inspect("acme.shop.worker").await.unwrap().unwrap().id;
+    let mut files = fleet();
+    files["containers/worker.json"]["image"] = json!("none:1");
+    let position = platform.push(&files).await;
+    let rollout = platform.rolled_out(position).await;
+    assert_eq!(rollout.status, RolloutStatus::Failed);
+    assert!(rollout.error.as_deref().unwrap().contains("none:1"), "{:?}", rollout.error);
+    let seen = platform.engine.inspect("acme.shop.worker").await.unwrap().unwrap();
+    assert_eq!((seen.id, seen.state), (before, State::Running));
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_platform_resumes_and_each_container_exists_once() {
+    let mut platform = Platform::start().await;
+    let mut files = fleet();
+    files["containers/db.json"]["image"] = json!("checked:1");
+    let position = platform.push(&files).await;
+    eventually_true("db runs", async || {
+        platform.engine.inspect("acme.shop.db").await.unwrap().is_some_and(|it| it.state == State::Running)
+    })
+    .await;
+    platform.kill_halves().await;
+    platform.engine.set_health("acme.shop.db", HealthStatus::Healthy).unwrap();
+    platform.start_halves().await;
+    let rollout = platform.rolled_out(position).await;
+    assert_eq!(rollout.status, RolloutStatus::Succeeded);
+    assert!(platform.kinds().contains(&"fleetlog.rollout.resumed.v1"));
+    assert_eq!(platform.kinds().iter().filter(|it| **it == "fleetlog.coordinator.took.v1").count(), 2);
+    assert_eq!(platform.engine.list(&engine::Scope::default()).await.unwrap().len(), 3);
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn docker_away_is_waited_for() {
+    let platform = Platform::start().await;
+    platform.engine.set_away(true);
+    let position = platform.push(&fleet()).await;
+    platform
+        .eventually("it is planned", |fleet| {
+            fleet.rollouts.last().is_some_and(|it| it.status == RolloutStatus::Running)
+        })
+        .await;
+    eventually_true("the node is known to be away", async || {
+        let answer = platform
+            .bus
+            .ask(&schemas::query::NodesRequest::default(), std::time::Duration::from_secs(5))
+            .await
+            .unwrap();
+        answer.nodes.first().is_some_and(|it| it.away.is_some())
+    })
+    .await;
+    assert_eq!(platform.fleet(|fleet| fleet.rollouts.last().unwrap().status), RolloutStatus::Running);
+    platform.engine.set_away(false);
+    assert_eq!(platform.rolled_out(position).await.status, RolloutStatus::Succeeded);
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_other_hands_do_is_seen_also_when_nobody_looked() {
+    let mut platform = Platform::start().await;
+    platform.succeeds(&fleet()).await;
+    platform.engine.exit("acme.shop.worker", 3).unwrap();
+    platform
+        .eventually("the death is told", |fleet| {
+            fleet.observed.containers.values().any(|it| it.exit_code == Some(3))
+                || fleet.observed.containers[&"worker".parse().unwrap()].state != fleet::State::Running
+                || fleet.observed.containers[&"worker".parse().unwrap()].newest.1 == schemas::work::Change::Died
+        })
+        .await;
+    platform.kill_halves().await;
+    platform.engine.remove("acme.shop.api").await.unwrap();
+    platform.start_halves().await;
+    platform
+        .eventually("the removal is told", |fleet| {
+            fleet.observed.containers[&"api".parse().unwrap()].state == fleet::State::Removed
+        })
+        .await;
+    let rollout = platform.succeeds(&fleet()).await;
+    assert!(rollout.steps.iter().any(|it| it.step.container.as_str() == "api" && it.step.action == Action::Create));
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_push_supersedes() {
+    let platform = Platform::start().await;
+    let mut files = fleet();
+    files["containers/db.json"]["image"] = json!("checked:1");
+    let first = platform.push(&files).await;
+    eventually_true("db runs", async || {
+        platform.engine.inspect("acme.shop.db").await.unwrap().is_some_and(|it| it.state == State::Running)
+    })
+    .await;
+    let second = platform.push(&fleet()).await;
+    platform.engine.set_health("acme.shop.db", HealthStatus::Healthy).unwrap();
+    assert_eq!(platform.rolled_out(first).await.status, RolloutStatus::Superseded);
+    assert_eq!(platform.rolled_out(second).await.status, RolloutStatus::Succeeded);
+    platform.stop().await;
+}

@@ -1,0 +1,149 @@
+//! Reads a pushed commit's tree while its objects still lie in quarantine, and checks it.
+//!
+//! Looks for each object among the new ones first, then in the store. Only files that the check wants are read, and none
+//! that is larger than a descriptor may be.
+
+use std::path::Path;
+
+use gix::bstr::ByteSlice;
+use gix::objs::FindExt;
+use gix::objs::tree::EntryKind as GitKind;
+use gix::prelude::HeaderExt;
+use schemas::check::{Checked, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, wants};
+use schemas::names::Oid;
+
+/// Entries of a tree's descriptor folders at most.
+const ENTRIES: usize = 10_000;
+
+/// Bytes of all descriptors together at most.
+const TOTAL: u64 = 64 << 20;
+
+/// Bytes of one folder's own object at most.
+const FOLDER: u64 = 8 << 20;
+
+/// Folders inside each other at most.
+const DEPTH: usize = 16;
+
+/// The objects of a push: those in quarantine, then those in the store.
+pub(crate) struct Objects(Vec<gix::odb::Handle>);
+
+/// Why a tree could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CandidateError {
+    /// An object is not there, or is not what it should be.
+    #[error("object {oid} is missing, or is not a {expected}")]
+    Object { oid: String, expected: &'static str },
+    /// The objects cannot be read at all.
+    #[error("cannot open the objects of the push")]
+    Open(#[source] std::io::Error),
+    /// More than anybody needs.
+    #[error("the fleet has {what}, at most {limit} fit")]
+    TooMuch { what: &'static str, limit: u64 },
+}
+
+struct Read {
+    path: String,
+    kind: EntryKind,
+    size: u64,
+    bytes: Vec<u8>,
+}
+
+/// Opens the objects that a push brought, and those that were there.
+pub(crate) fn open(quarantine: Option<&Path>, store: &Path) -> Result<Objects, CandidateError> {
+    let open = |folder: &Path| gix::odb::at(folder, gix::hash::Kind::Sha1).map_err(CandidateError::Open);
+    quarantine.into_iter().chain([store]).map(open).collect::<Result<_, _>>().map(Objects)
+}
+
+/// Checks the tree of a commit: what it desires, or all its faults.
+pub(crate) fn inspect(objects: &Objects, commit: &Oid) -> Result<Result<Checked, Vec<Fault>>, CandidateError> {
+    let files = read(objects, commit)?;
+    let shown = files.iter().map(|file| {
+        let content = match file.size {
+            size if size > MAX_BYTES => Content::TooLarge(size),
+            _ => Content::Bytes(&file.bytes),
+        };
+        TreeFile { path: &file.path, kind: file.kind, content }
+    });
+    Ok(check(shown))
+}
+
+/// Every file that the check wants.
+fn read(objects: &Objects, commit: &Oid) -> Result<Vec<Read>, CandidateError> {
+    let mut files = Vec::new();
+    let mut total = 0;
+    let mut folders = vec![(String::new(), objects.root(commit)?, 0)];
+    let mut seen = 0;
+    while let Some((folder, oid, depth)) = folders.pop() {
+        let data = objects.bytes(&oid, gix::objs::Kind::Tree, "folder", FOLDER)?;
+        for entry in gix::objs::TreeRefIter::from_bytes(&data, gix::hash::Kind::Sha1) {
+            let entry = entry.map_err(|_| CandidateError::Object { oid: oid.to_string(), expected: "folder" })?;
+            let path = format!("{folder}{}", entry.filename.to_str_lossy());
+            if !wants(&path) {
+                continue;
+            }
+            seen += 1;
+            if seen > ENTRIES {
+                return Err(CandidateError::TooMuch { what: "more files than that", limit: ENTRIES as u64 });
+            }
+            let kind = match entry.mode.kind() {
+                GitKind::Tree if depth < DEPTH => {
+                    folders.push((format!("{path}/"), entry.oid.to_owned(), depth + 1));
+                    continue;
+                }
+                GitKind::Tree => return Err(CandidateError::TooMuch { what: "folders too deep", limit: DEPTH as u64 }),
+                GitKind::Blob | GitKind::BlobExecutable => EntryKind::File,
+                GitKind::Link => EntryKind::Symlink,
+                GitKind::Commit => EntryKind::Submodule,
+            };
+            let mut file = Read { path, kind, size: 0, bytes: Vec::new() };
+            if kind == EntryKind::File {
+                file.size = objects.size(entry.oid)?;
+                if file.size <= MAX_BYTES {
+                    total += file.size;
+                    if total > TOTAL {
+                        return Err(CandidateError::TooMuch { what: "more bytes of descriptors", limit: TOTAL });
+                    }
+                    file.bytes = objects.bytes(entry.oid, gix::objs::Kind::Blob, "file", MAX_BYTES)?;
+                }
+            }
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+impl Objects {
+    /// The tree of a commit.
+    fn root(&self, commit: &Oid) -> Result<gix::hash::ObjectId, CandidateError> {
+        let missing = || CandidateError::Object { oid: commit.to_string(), expected: "commit" };
+        let oid = gix::hash::ObjectId::from_hex(commit.as_str().as_bytes()).map_err(|_| missing())?;
+        let data = self.bytes(&oid, gix::objs::Kind::Commit, "commit", FOLDER)?;
+        gix::objs::CommitRefIter::from_bytes(&data, gix::hash::Kind::Sha1).tree_id().map_err(|_| missing())
+    }
+
+    fn size(&self, oid: &gix::hash::oid) -> Result<u64, CandidateError> {
+        let header = self.0.iter().find_map(|odb| odb.header(oid).ok());
+        header
+            .map(|header| header.size())
+            .ok_or_else(|| CandidateError::Object { oid: oid.to_string(), expected: "file" })
+    }
+
+    /// All of an object that is no larger than `limit` bytes.
+    fn bytes(
+        &self,
+        oid: &gix::hash::oid,
+        kind: gix::objs::Kind,
+        expected: &'static str,
+        limit: u64,
+    ) -> Result<Vec<u8>, CandidateError> {
+        if oid == gix::hash::ObjectId::empty_tree(gix::hash::Kind::Sha1) {
+            return Ok(Vec::new());
+        }
+        if self.size(oid)? > limit {
+            return Err(CandidateError::TooMuch { what: "an object with too many bytes", limit });
+        }
+        let mut buffer = Vec::new();
+        let found = self.0.iter().any(|odb| odb.find(oid, &mut buffer).is_ok_and(|data| data.kind == kind));
+        if found { Ok(buffer) } else { Err(CandidateError::Object { oid: oid.to_string(), expected }) }
+    }
+}

@@ -1,0 +1,269 @@
+//! `pre-receive`: looks at a push while its objects are in quarantine. Refuses it, or prints the plan and stores the pack.
+//!
+//! Reads the quarantined objects and asks the registry for the fleet; writes `PACKS`, and `git.refused` for a refusal.
+//! Nothing has changed when it returns.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use schemas::check::{Checked, Fault, report};
+use schemas::event::{PackRef, RefUpdate};
+use schemas::fleet::Fleet;
+use schemas::names::Oid;
+use schemas::plan::{describe, plan};
+use schemas::query::FleetRequest;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::candidate::{self, Objects};
+use crate::context::{Context, chain, names};
+use crate::desk::Pen;
+use crate::hook::wire::Hello;
+use crate::layout::entries;
+use crate::options::Options;
+use crate::push::{Candidate, Inspected, Push};
+use crate::refs;
+use crate::refuse::{Refused, remember};
+
+/// What the log says about the fleet, as far as a push is measured by it.
+struct Now {
+    applied: u64,
+    /// The deploy branch; none: there is no such fleet.
+    deploy: Option<String>,
+}
+
+/// Lets a push pass (0) or not (1).
+pub(crate) async fn pre_receive(
+    context: &Context,
+    push: &Push,
+    hello: &Hello,
+    input: &mut (impl AsyncRead + Unpin),
+    pen: &mut Pen,
+) -> u8 {
+    let mut text = Vec::new();
+    // A hook's input ends, or its process has ended: then nobody waits for an answer.
+    if input.read_to_end(&mut text).await.is_err() {
+        return 1;
+    }
+    let updates = match refs::parse(&text) {
+        Ok(updates) => updates,
+        Err(refused) => return refuse(context, push, &[], false, refused, pen).await,
+    };
+    let options = match Options::parse(&hello.options) {
+        Ok(options) => options,
+        Err(bad) => {
+            let refused = Refused::not_allowed("push-option", bad.message);
+            return refuse(context, push, &updates, bad.plan, refused, pen).await;
+        }
+    };
+    let only_plan = options.plan;
+    match inspect(context, push, hello, updates.clone(), options, pen).await {
+        Ok(inspected) => {
+            push.inspected(inspected);
+            0
+        }
+        Err(refused) => refuse(context, push, &updates, only_plan, refused, pen).await,
+    }
+}
+
+async fn refuse(
+    context: &Context,
+    push: &Push,
+    updates: &[RefUpdate],
+    only_plan: bool,
+    refused: Refused,
+    pen: &mut Pen,
+) -> u8 {
+    pen.say(&refused.message).await;
+    if let Some(record) = refused.record.filter(|_| !only_plan) {
+        let mut state = push.repository.state.lock().await;
+        if let Some(words) = remember(context, push, &mut state, updates, record).await {
+            pen.say(&words).await;
+        }
+    }
+    1
+}
+
+async fn inspect(
+    context: &Context,
+    push: &Push,
+    hello: &Hello,
+    updates: Vec<RefUpdate>,
+    options: Options,
+    pen: &mut Pen,
+) -> Result<Inspected, Refused> {
+    let fleet = &push.repository.fleet;
+    let now = {
+        let state = push.repository.state.lock().await;
+        if state.deploy.is_none() && !options.create && !options.plan {
+            return Err(no_such_fleet(push, &updates));
+        }
+        refs::allowed(&state, &updates, context.config.limits.refs)?;
+        Now { applied: state.applied, deploy: state.deploy.clone() }
+    };
+    let quarantine = quarantine(push, hello);
+    let branches = check_branches(push, quarantine.clone(), &updates).await?;
+    for (branch, (_, checked)) in &branches {
+        for warning in &checked.warnings {
+            pen.say(&format!("warning, on {branch}: {warning}")).await;
+        }
+    }
+    let deploy = match &now.deploy {
+        Some(deploy) => deploy.clone(),
+        None => first_deploy(&branches)?,
+    };
+    let candidate = match branches.get(&deploy) {
+        None => {
+            pen.say(&format!("`{deploy}` does not move: nothing is applied")).await;
+            None
+        }
+        Some((commit, checked)) => {
+            stays(&deploy, checked)?;
+            let fleet = current(context, push, &now).await?;
+            let plan = plan(&fleet, &checked.desired, &context.config.digest_key)
+                .map_err(|error| Refused::untold(format!("refused: {}\nnothing changed", chain(&error))))?;
+            pen.say(&describe(&plan)).await;
+            let changes = fleet.desired.changes_to(&checked.desired);
+            Some(Candidate { commit: commit.clone(), base: fleet.commit, changes })
+        }
+    };
+    if options.plan {
+        return Err(Refused::untold("plan only: nothing was stored"));
+    }
+    let pack = store(context, push, quarantine.as_deref()).await?;
+    tracing::debug!(%fleet, refs = names(&updates), "a push passed its inspection");
+    Ok(Inspected { updates, options, created: now.deploy.is_none(), pack, deploy, candidate })
+}
+
+/// The folder of the new objects. Git names it; where it lies we know.
+fn quarantine(push: &Push, hello: &Hello) -> Option<PathBuf> {
+    let name = Path::new(OsStr::from_bytes(&hello.quarantine)).file_name()?;
+    Some(push.repository.path.join("objects").join(name))
+}
+
+/// Checks the tree of every branch that gets a new commit.
+async fn check_branches(
+    push: &Push,
+    quarantine: Option<PathBuf>,
+    updates: &[RefUpdate],
+) -> Result<BTreeMap<String, (Oid, Checked)>, Refused> {
+    let new = |update: &RefUpdate| Some((refs::branch(&update.name)?.to_owned(), update.new.clone()?));
+    let heads: Vec<(String, Oid)> = updates.iter().filter_map(new).collect();
+    let store = push.repository.path.join("objects");
+    let checked = tokio::task::spawn_blocking(move || check_all(quarantine.as_deref(), &store, heads)).await;
+    checked.map_err(|_| Refused::untold("the check broke down; nothing changed, try again"))?
+}
+
+fn check_all(
+    quarantine: Option<&Path>,
+    store: &Path,
+    heads: Vec<(String, Oid)>,
+) -> Result<BTreeMap<String, (Oid, Checked)>, Refused> {
+    if heads.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let unreadable = |error| Refused::not_allowed("unreadable", chain(&error));
+    let objects: Objects = candidate::open(quarantine, store).map_err(unreadable)?;
+    let several = heads.len() > 1;
+    let (mut good, mut all) = (BTreeMap::new(), Vec::<Fault>::new());
+    let mut reports = Vec::new();
+    for (branch, commit) in heads {
+        match candidate::inspect(&objects, &commit).map_err(unreadable)? {
+            Ok(checked) => drop(good.insert(branch, (commit, checked))),
+            Err(faults) => {
+                let report = report(&faults);
+                reports.push(if several { format!("on {branch}:\n{report}") } else { report });
+                all.extend(faults);
+            }
+        }
+    }
+    if all.is_empty() { Ok(good) } else { Err(Refused::faults(reports.join("\n"), &all)) }
+}
+
+/// The deploy branch of a fleet that is to be made: the pushed branch whose own `fleet.json` names it.
+fn first_deploy(branches: &BTreeMap<String, (Oid, Checked)>) -> Result<String, Refused> {
+    let named: Vec<&String> = branches
+        .iter()
+        .filter(|(branch, (_, checked))| checked.desired.fleet.deploy == **branch)
+        .map(|(branch, _)| branch)
+        .collect();
+    match named.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => {
+            let wanted = branches.values().next().map_or("main", |(_, checked)| &checked.desired.fleet.deploy);
+            Err(Refused::untold(format!(
+                "refused: the first push has to bring the deploy branch, `{wanted}` (`deploy` in fleet.json):\n  \
+                 git push -o create origin {wanted}\nnothing changed"
+            )))
+        }
+        [one, another, ..] => Err(Refused::untold(format!(
+            "refused: `{one}` and `{another}` both call themselves the deploy branch in their fleet.json; push one of \
+             them first:\n  git push -o create origin {one}\nnothing changed"
+        ))),
+    }
+}
+
+/// The deploy branch was decided by the first push.
+fn stays(deploy: &str, checked: &Checked) -> Result<(), Refused> {
+    let said = &checked.desired.fleet.deploy;
+    if said == deploy {
+        return Ok(());
+    }
+    let fault = Fault {
+        path: "fleet.json".to_owned(),
+        line: 1,
+        column: 1,
+        code: "deploy-changed".into(),
+        seen: format!("`deploy` is `{said}`, but this fleet's deploy branch is `{deploy}`"),
+        expected: format!("`deploy` stays `{deploy}`: the first push decided it, and changing it is not possible yet"),
+        hint: None,
+        also: Vec::new(),
+    };
+    Err(Refused::faults(report(std::slice::from_ref(&fault)), std::slice::from_ref(&fault)))
+}
+
+/// The fleet as it is now, from the registry.
+async fn current(context: &Context, push: &Push, now: &Now) -> Result<Fleet, Refused> {
+    let fleet = push.repository.fleet.clone();
+    if now.deploy.is_none() {
+        return Ok(Fleet::new(fleet));
+    }
+    let question = FleetRequest { fleet: fleet.clone(), min_position: now.applied };
+    let answer = context.bus.ask(&question, context.config.limits.ask).await;
+    match answer {
+        Ok(answer) => Ok(answer.fleet.unwrap_or_else(|| Fleet::new(fleet))),
+        Err(error) => Err(Refused::untold(format!(
+            "cannot plan, as the registry does not tell about `{fleet}`: {}\nnothing changed, try again",
+            chain(&error)
+        ))),
+    }
+}
+
+/// Stores the pack in the log's own store, so that our disk is only a cache.
+async fn store(
+    context: &Context,
+    push: &Push,
+    quarantine: Option<&Path>,
+) -> Result<Option<(PackRef, String)>, Refused> {
+    let fault = |error: &dyn std::error::Error| {
+        tracing::warn!(fleet = %push.repository.fleet, error = chain(error), "a pack was not stored");
+        Refused::untold(format!("the pack was not stored: {}\nnothing changed, try again", chain(error)))
+    };
+    let Some(folder) = quarantine.map(|quarantine| quarantine.join("pack")) else { return Ok(None) };
+    let is_pack = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "pack");
+    let Some(file) = entries(&folder).map_err(|e| fault(&e))?.into_iter().find(is_pack) else { return Ok(None) };
+    let name = file.file_stem().and_then(OsStr::to_str).unwrap_or_default().to_owned();
+    let reader = tokio::fs::File::open(&file).await.map_err(|e| fault(&e))?;
+    let id = streams::clock::new_id();
+    let stored = context.bus.store_pack(&push.repository.fleet, id, reader).await.map_err(|e| fault(&e))?;
+    Ok(Some((stored, name)))
+}
+
+fn no_such_fleet(push: &Push, updates: &[RefUpdate]) -> Refused {
+    let fleet = &push.repository.fleet;
+    let branch = updates.iter().find_map(|update| refs::branch(&update.name)).unwrap_or("main");
+    Refused::untold(format!(
+        "there is no fleet `{fleet}`; to make it with this push:\n  git push -o create origin {branch}\nnothing changed"
+    ))
+}

@@ -1,0 +1,40 @@
+//! The Git door: a push comes in here, and leaves as one event.
+//!
+//! *Reads* `EVENTS` and `PACKS`, asks the registry and Shazam. *Writes* `git.pushed`, `git.refused` and packs. *Owns*
+//! `DIR/git`, which is only a cache: everything in it can be made from the log. *Never* moves a ref without an event, and
+//! never says "refused" where the event may be stored.
+//!
+//! In the order in which a push meets them: the `door` takes the request, an `exchange` runs `git receive-pack`, whose
+//! [`hook`]s report at the `desk`: `inspect` checks and plans, `accept` appends and moves the refs, `progress` shows the
+//! rollout. Beside them, `follow` and `settle` keep the repositories at the log's state, and `sweep` clears up.
+
+pub mod hook;
+
+mod accept;
+mod body;
+mod candidate;
+mod config;
+mod context;
+mod desk;
+mod door;
+mod error;
+mod exchange;
+mod follow;
+mod inspect;
+mod launch;
+mod layout;
+mod options;
+mod pktline;
+mod progress;
+mod push;
+mod refs;
+mod refuse;
+mod repository;
+mod service;
+mod settle;
+mod sweep;
+mod transaction;
+
+pub use self::config::{Config, FaultPoint, Limits};
+pub use self::error::{FolderError, RunError, StartError};
+pub use self::service::{Readiness, Service};

@@ -1,0 +1,108 @@
+//! What a pusher asks for with `-o`.
+
+/// Every option, as it is written.
+const KNOWN: [&str; 4] = ["create", "plan", "no-wait", "reason=…"];
+
+/// Characters of a reason at most: it is kept for ever.
+const REASON: usize = 500;
+
+/// What a pusher asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// Make the fleet where there is none.
+    pub(crate) create: bool,
+    /// Only say what would be done.
+    pub(crate) plan: bool,
+    /// Do not wait for the rollout.
+    pub(crate) no_wait: bool,
+    /// Why, for the log.
+    pub(crate) reason: Option<String>,
+}
+
+/// Why an option is refused, for people, and what was understood of the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadOption {
+    pub(crate) message: String,
+    pub(crate) plan: bool,
+}
+
+impl Options {
+    /// Reads the options of one push.
+    pub(crate) fn parse(raw: &[Vec<u8>]) -> Result<Self, BadOption> {
+        let plan = raw.iter().any(|option| option == b"plan");
+        let bad = |message| BadOption { message, plan };
+        let mut options = Self::default();
+        for option in raw {
+            let text = String::from_utf8_lossy(option);
+            match text.as_ref() {
+                "create" => options.create = true,
+                "plan" => options.plan = true,
+                "no-wait" => options.no_wait = true,
+                _ => match text.strip_prefix("reason=") {
+                    Some(reason) => options.reason = Some(self::reason(reason).map_err(bad)?),
+                    None => return Err(bad(unknown(&text))),
+                },
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("option `reason` says nothing; write it as -o reason=\"what this push is for\"".to_owned());
+    }
+    let length = text.chars().count();
+    if length > REASON {
+        return Err(format!("option `reason` has {length} characters, at most {REASON} fit"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("option `reason` holds control characters; expected one line of plain text".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn unknown(text: &str) -> String {
+    let word = text.split('=').next().unwrap_or_default();
+    let bare = |known: &'static str| known.strip_suffix("=…").unwrap_or(known);
+    let nearest = KNOWN
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(word, bare(known)), known))
+        .min()
+        .filter(|(distance, known)| *distance <= 2.max(bare(known).len() / 3));
+    let hint = nearest.map_or(String::new(), |(_, known)| format!(", did you mean `{known}`?"));
+    let shown: String = text.chars().take(60).map(|c| if c.is_control() { '?' } else { c }).collect();
+    format!("unknown push option `{shown}`{hint} (known: `create`, `plan`, `no-wait`, `reason=…`)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(options: &[&str]) -> Result<Options, BadOption> {
+        Options::parse(&options.iter().map(|it| it.as_bytes().to_vec()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn known_options_are_read() {
+        let all = parse(&["create", "plan", "no-wait", "reason= a fix "]).unwrap();
+        assert_eq!(all, Options { create: true, plan: true, no_wait: true, reason: Some("a fix".to_owned()) });
+        assert_eq!(parse(&[]).unwrap(), Options::default());
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused_with_the_nearest_known_one() {
+        let bad = parse(&["plan", "creat"]).unwrap_err();
+        assert!(bad.plan);
+        assert_eq!(
+            bad.message,
+            "unknown push option `creat`, did you mean `create`? (known: `create`, `plan`, `no-wait`, `reason=…`)"
+        );
+        let bad = parse(&["ci.skip"]).unwrap_err();
+        assert_eq!(bad.message, "unknown push option `ci.skip` (known: `create`, `plan`, `no-wait`, `reason=…`)");
+        for bad in ["reason", "reason=", "reason=a\nb", "reson=x", "\u{1b}[2J"] {
+            assert!(parse(&[bad]).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! A push under way: what its three hooks tell each other.
+
+use std::sync::{Arc, Mutex};
+
+use schemas::descriptors::Changes;
+use schemas::event::{Event, PackRef, RefUpdate};
+use schemas::names::Oid;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::context::{InUse, lock};
+use crate::options::Options;
+
+/// A push under way.
+pub(crate) struct Push {
+    /// Known to its own children only.
+    pub(crate) id: Uuid,
+    /// Where to.
+    pub(crate) repository: InUse,
+    /// Who.
+    pub(crate) actor: String,
+    /// Cancelled once the client has hung up.
+    pub(crate) left: CancellationToken,
+    stage: Mutex<Stage>,
+}
+
+/// How far it is.
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Uploading,
+    Inspected(Arc<Inspected>),
+    Accepted(Accepted),
+    Over,
+}
+
+/// What `pre-receive` found, for `proc-receive`.
+#[derive(Debug, Clone)]
+pub(crate) struct Inspected {
+    pub(crate) updates: Vec<RefUpdate>,
+    pub(crate) options: Options,
+    /// Whether the fleet is to be made.
+    pub(crate) created: bool,
+    /// The pack in `PACKS`, and its name in the store.
+    pub(crate) pack: Option<(PackRef, String)>,
+    /// The deploy branch.
+    pub(crate) deploy: String,
+    /// Where the deploy branch moves to; none: it stays.
+    pub(crate) candidate: Option<Candidate>,
+}
+
+/// A new state of the deploy branch.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    pub(crate) commit: Oid,
+    /// The commit that the changes are relative to.
+    pub(crate) base: Option<Oid>,
+    pub(crate) changes: Changes,
+}
+
+/// What `proc-receive` did, for `post-receive`.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) position: u64,
+    /// The commit whose rollout is worth waiting for.
+    pub(crate) commit: Option<Oid>,
+    pub(crate) no_wait: bool,
+    /// Rollout events since before the append.
+    pub(crate) news: broadcast::Receiver<Arc<Event>>,
+}
+
+impl Push {
+    pub(crate) fn new(id: Uuid, repository: InUse, actor: String) -> Self {
+        Self { id, repository, actor, left: CancellationToken::new(), stage: Mutex::default() }
+    }
+
+    /// `pre-receive` lets it pass.
+    pub(crate) fn inspected(&self, inspected: Inspected) {
+        *lock(&self.stage) = Stage::Inspected(Arc::new(inspected));
+    }
+
+    /// For `proc-receive`: what was found.
+    pub(crate) fn inspection(&self) -> Option<Arc<Inspected>> {
+        match &*lock(&self.stage) {
+            Stage::Inspected(inspected) => Some(Arc::clone(inspected)),
+            _ => None,
+        }
+    }
+
+    /// Its event is in the log.
+    pub(crate) fn accepted(&self, accepted: Accepted) {
+        *lock(&self.stage) = Stage::Accepted(accepted);
+    }
+
+    /// For `post-receive`, once: what was accepted.
+    pub(crate) fn take_accepted(&self) -> Option<Accepted> {
+        match std::mem::replace(&mut *lock(&self.stage), Stage::Over) {
+            Stage::Accepted(accepted) => Some(accepted),
+            _ => None,
+        }
+    }
+
+    /// It will not be accepted any more, but its objects may lie in the store.
+    pub(crate) fn refused(&self) {
+        *lock(&self.stage) = Stage::Over;
+        self.repository.note_litter();
+    }
+
+    /// The id of its pack while no event refers to it.
+    pub(crate) fn pack(&self) -> Option<Uuid> {
+        self.inspection().and_then(|inspected| inspected.pack.as_ref().map(|(pack, _)| pack.id))
+    }
+}
+
+impl Drop for Push {
+    fn drop(&mut self) {
+        // A push that ended between two hooks, such as one whose Git was killed, leaves its objects too.
+        if matches!(*lock(&self.stage), Stage::Inspected(_)) {
+            self.repository.note_litter();
+        }
+    }
+}

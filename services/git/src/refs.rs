@@ -1,0 +1,105 @@
+//! Which refs a push wants to move, and whether it may.
+
+use schemas::event::RefUpdate;
+use schemas::names::Oid;
+
+use crate::refuse::Refused;
+use crate::repository::State;
+
+const BRANCHES: &str = "refs/heads/";
+const TAGS: &str = "refs/tags/";
+
+/// Bytes of a ref's name at most, well below what a file system takes.
+const NAME: usize = 200;
+
+/// The branch that a ref is.
+pub(crate) fn branch(name: &str) -> Option<&str> {
+    name.strip_prefix(BRANCHES)
+}
+
+/// Reads Git's `<old> <new> <ref>` lines.
+pub(crate) fn parse(text: &[u8]) -> Result<Vec<RefUpdate>, Refused> {
+    let text = std::str::from_utf8(text)
+        .map_err(|_| Refused::not_allowed("ref-name", "a ref's name is not UTF-8; expected plain text"))?;
+    text.lines().map(parse_line).collect()
+}
+
+/// Reads one `<old> <new> <ref>`.
+pub(crate) fn parse_line(line: &str) -> Result<RefUpdate, Refused> {
+    let mut words = line.splitn(3, ' ');
+    let mut oid = || Oid::parse_present(words.next().unwrap_or_default()).ok();
+    let ids = oid().zip(oid());
+    match (ids, words.next()) {
+        (Some((old, new)), Some(name)) => Ok(RefUpdate { name: name.to_owned(), old, new }),
+        _ => Err(Refused::not_allowed("ref-name", format!("cannot read the ref update {line:?}"))),
+    }
+}
+
+/// Whether these refs may move so, as far as that can be told from the log alone.
+pub(crate) fn allowed(state: &State, updates: &[RefUpdate], limit: usize) -> Result<(), Refused> {
+    if updates.len() > limit {
+        let message =
+            format!("this push moves {} refs, at most {limit} at once may; push them in parts", updates.len());
+        return Err(Refused::not_allowed("too-many-refs", message));
+    }
+    for update in updates {
+        named_well(&update.name)?;
+        if update.new.is_none() && branch(&update.name).is_some_and(|it| Some(it) == state.deploy.as_deref()) {
+            let message = format!("`{}` is the deploy branch and cannot be deleted", update.name);
+            return Err(Refused::not_allowed("deploy-branch-deleted", message));
+        }
+    }
+    if let Some(moved) = state.moved(updates) {
+        return Err(Refused::race(moved));
+    }
+    if let Some((folder, inside)) = state.conflict(updates) {
+        let message =
+            format!("`{inside}` cannot stand beside `{folder}`: Git keeps one of them as a folder; rename one");
+        return Err(Refused::not_allowed("name-conflict", message));
+    }
+    Ok(())
+}
+
+fn named_well(name: &str) -> Result<(), Refused> {
+    let refused = |why: String| Err(Refused::not_allowed("ref-name", why));
+    let short = [BRANCHES, TAGS].iter().find_map(|prefix| name.strip_prefix(prefix));
+    if short.is_none_or(str::is_empty) {
+        return refused(format!("{name:?} is neither a branch nor a tag: only refs/heads/… and refs/tags/… are kept"));
+    }
+    if name.len() > NAME {
+        return refused(format!("the ref's name {name:?} has {} bytes, at most {NAME} fit", name.len()));
+    }
+    match gix::validate::reference::name(name.into()) {
+        Ok(_) => Ok(()),
+        Err(error) => refused(format!("{name:?} is not a ref's name: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(state: &State, line: &str) -> String {
+        let zero = "0".repeat(40);
+        let line = line.replace("ZERO", &zero).replace("NEW", &"b".repeat(40)).replace("OLD", &"a".repeat(40));
+        let updates = parse(line.as_bytes()).unwrap();
+        allowed(state, &updates, 2).err().map(|it| it.message).unwrap_or_default()
+    }
+
+    #[test]
+    fn only_branches_and_tags_are_kept_and_the_deploy_branch_stays() {
+        let oid: Oid = "a".repeat(40).parse().unwrap();
+        let refs = [("refs/heads/main".to_owned(), oid)].into();
+        let state = State { deploy: Some("main".to_owned()), refs, ..State::default() };
+        assert_eq!(message(&state, "ZERO NEW refs/heads/x\nZERO NEW refs/tags/v1"), "");
+        assert!(message(&state, "ZERO NEW refs/notes/x").contains("neither a branch nor a tag"));
+        assert!(message(&state, "ZERO NEW HEAD").contains("neither a branch nor a tag"));
+        assert!(message(&state, "ZERO NEW refs/heads/").contains("neither a branch nor a tag"));
+        assert!(message(&state, "ZERO NEW refs/heads/a..b").contains("is not a ref's name"));
+        assert!(message(&state, "OLD ZERO refs/heads/main").contains("cannot be deleted"));
+        assert!(message(&state, "NEW NEW refs/heads/main").contains("fetch first"));
+        assert!(message(&state, "ZERO NEW refs/heads/main/x").contains("cannot stand beside"));
+        let many = "ZERO NEW refs/heads/a\nZERO NEW refs/heads/b\nZERO NEW refs/heads/c";
+        assert!(message(&state, many).contains("at most 2 at once"));
+    }
+}

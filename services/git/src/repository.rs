@@ -1,0 +1,157 @@
+//! One fleet's repository: what the log says about it, folded from its events.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use schemas::event::{Data, Event, PackRef, RefUpdate, Scope, Topic};
+use schemas::names::{FleetId, Oid};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+/// One fleet's repository. It may be on the disk before the log knows the fleet; readers do not see it then.
+#[derive(Debug)]
+pub(crate) struct Repository {
+    /// Whose.
+    pub(crate) fleet: FleetId,
+    /// Where.
+    pub(crate) path: PathBuf,
+    /// Held from a push's `prepare` to its end: one push of a fleet at a time.
+    pub(crate) state: Mutex<State>,
+    known: AtomicBool,
+    litter: AtomicBool,
+}
+
+/// What the log says, at a position.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    /// Position of the last event on this fleet's Git subject that this state holds: what an append expects.
+    pub(crate) applied: u64,
+    /// Every ref.
+    pub(crate) refs: BTreeMap<String, Oid>,
+    /// The deploy branch; none before the first accepted push.
+    pub(crate) deploy: Option<String>,
+    /// Ids of the packs that the log refers to.
+    pub(crate) packs: HashSet<Uuid>,
+    /// Those of them that were not looked for on the disk yet.
+    pub(crate) wanted: Vec<PackRef>,
+    /// Whether the disk shows this state.
+    pub(crate) settled: bool,
+}
+
+impl Repository {
+    /// A repository of a fleet that the log has not mentioned yet.
+    pub(crate) fn new(fleet: FleetId, path: PathBuf) -> Self {
+        Self { fleet, path, state: Mutex::default(), known: AtomicBool::new(false), litter: AtomicBool::new(false) }
+    }
+
+    /// A push that was refused late has left objects in the store.
+    pub(crate) fn note_litter(&self) {
+        self.litter.store(true, Ordering::Release);
+    }
+
+    /// Whether there is something to clear away; the caller does it.
+    pub(crate) fn take_litter(&self) -> bool {
+        self.litter.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether the log knows the fleet: whether readers may see it.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known.load(Ordering::Acquire)
+    }
+
+    /// The log knows the fleet from now on.
+    pub(crate) fn note(&self, state: &State) {
+        self.known.store(state.deploy.is_some(), Ordering::Release);
+    }
+
+    /// Whose events it takes.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope::Fleet(self.fleet.clone())
+    }
+}
+
+impl State {
+    /// Takes one event; those that it has already, and those of other subjects, change nothing.
+    /// Says whether the disk has to follow.
+    pub(crate) fn take(&mut self, event: &Event) -> bool {
+        if event.data.topic() != Topic::Git || event.position <= self.applied {
+            return false;
+        }
+        self.applied = event.position;
+        let Data::GitPushed(pushed) = &event.data else { return false };
+        for update in &pushed.refs {
+            match &update.new {
+                Some(new) => drop(self.refs.insert(update.name.clone(), new.clone())),
+                None => drop(self.refs.remove(&update.name)),
+            }
+        }
+        self.deploy = Some(pushed.deploy.clone());
+        if let Some(pack) = &pushed.pack {
+            self.packs.insert(pack.id);
+            self.wanted.push(pack.clone());
+        }
+        self.settled = false;
+        true
+    }
+
+    /// The commit of the deploy branch.
+    pub(crate) fn deployed(&self) -> Option<&Oid> {
+        self.refs.get(&format!("refs/heads/{}", self.deploy.as_ref()?))
+    }
+
+    /// The first of these refs that is not where the pusher saw it.
+    pub(crate) fn moved<'a>(&self, updates: &'a [RefUpdate]) -> Option<&'a RefUpdate> {
+        updates.iter().find(|update| self.refs.get(&update.name) != update.old.as_ref())
+    }
+
+    /// Two names of which one is a folder of the other, once these updates are done: no disk can hold both.
+    pub(crate) fn conflict<'a>(&'a self, updates: &'a [RefUpdate]) -> Option<(&'a str, &'a str)> {
+        let mut names: BTreeMap<&str, ()> = self.refs.keys().map(|name| (name.as_str(), ())).collect();
+        for update in updates {
+            match update.new {
+                Some(_) => drop(names.insert(&update.name, ())),
+                None => drop(names.remove(update.name.as_str())),
+            }
+        }
+        let inner_of = |name: &str, folder: &str| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        names.keys().find_map(|folder| {
+            let inside = names.range(*folder..).map(|(name, ())| *name).take_while(|name| name.starts_with(folder));
+            inside.into_iter().find(|name| inner_of(name, folder)).map(|name| (*folder, name))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(names: &[&str]) -> State {
+        let oid: Oid = "a".repeat(40).parse().unwrap();
+        State { refs: names.iter().map(|name| ((*name).to_owned(), oid.clone())).collect(), ..State::default() }
+    }
+
+    fn update(name: &str, deleted: bool) -> RefUpdate {
+        let new = (!deleted).then(|| "b".repeat(40).parse().unwrap());
+        RefUpdate { name: name.to_owned(), old: None, new }
+    }
+
+    #[test]
+    fn a_name_inside_another_name_is_a_conflict() {
+        let state = state(&["refs/heads/main", "refs/heads/main-2", "refs/heads/x/y"]);
+        let inside = [update("refs/heads/main/x", false)];
+        assert_eq!(state.conflict(&inside), Some(("refs/heads/main", "refs/heads/main/x")));
+        let folder = [update("refs/heads/x", false)];
+        assert_eq!(state.conflict(&folder), Some(("refs/heads/x", "refs/heads/x/y")));
+        let moved = [update("refs/heads/x/y", true), update("refs/heads/x", false)];
+        assert_eq!(state.conflict(&moved), None);
+        assert_eq!(state.conflict(&[update("refs/heads/main-3", false)]), None);
+    }
+
+    #[test]
+    fn a_ref_that_is_not_where_the_pusher_saw_it_has_moved() {
+        let state = state(&["refs/heads/main"]);
+        assert!(state.moved(&[update("refs/heads/new", false)]).is_none());
+        assert!(state.moved(&[update("refs/heads/main", false)]).is_some());
+    }
+}

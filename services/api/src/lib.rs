@@ -1,0 +1,47 @@
+//! The HTTP face: what the platform knows, as JSON.
+//!
+//! Reads the log by pages over the bus and asks `req.registry.*`; writes nothing. Owns the table of routes, from which
+//! the router and `/openapi.json` are both made, and the one border from errors to problem documents. Keeps no state,
+//! never checks a token (the door before it does) and never opens the data folder.
+
+mod call;
+mod events;
+mod fleets;
+mod health;
+mod openapi;
+mod problem;
+mod registry;
+mod reply;
+mod rollouts;
+mod router;
+mod routes;
+mod starting;
+mod welcome;
+
+use std::sync::Arc;
+
+use streams::Bus;
+
+pub use self::openapi::document;
+pub use self::problem::Problem;
+pub use self::reply::POSITION;
+pub use self::router::router;
+pub use self::routes::{Answer, Parameter, Place, ROUTES, Route, Shape, is_open};
+pub use self::starting::starting;
+
+/// Looks at one service: `None` is ready, else why not.
+pub type Look = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
+/// What every handler works with.
+#[derive(Clone)]
+pub struct Api {
+    bus: Bus,
+    services: Arc<[(&'static str, Look)]>,
+}
+
+impl Api {
+    /// The face of a platform that is reached over `bus`; `services` are what `/readyz` looks at, by name.
+    pub fn new(bus: Bus, services: Vec<(&'static str, Look)>) -> Self {
+        Self { bus, services: services.into() }
+    }
+}

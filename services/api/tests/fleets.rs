@@ -1,0 +1,158 @@
+//! Fleets and rollouts, as the registry tells them.
+
+mod support;
+
+use schemas::event::{
+    ContainerChange, Data, Draft, Event, GitPushed, RefUpdate, RolloutPlanned, RolloutSucceeded, Scope, Sighting,
+};
+use schemas::fleet::Fleet;
+use schemas::plan::{Action, Step};
+use schemas::query::{Fault, FaultCode};
+use serde_json::{Value, json};
+use streams::clock;
+use support::shape::must_fit;
+use support::{Platform, answer, id, line};
+use uuid::Uuid;
+
+const COMMIT: &str = "1111111111111111111111111111111111111111";
+
+fn apply(fleet: &mut Fleet, data: Data) -> Uuid {
+    let scope = Scope::Fleet(fleet.id.clone());
+    let id = clock::new_id();
+    let (subject, actor) = ("thing".to_owned(), "admin".to_owned());
+    let draft = Draft { id, scope, subject, time: clock::now(), actor, cause: None, data };
+    fleet.apply(&Event { position: fleet.position + 1, draft });
+    id
+}
+
+/// One that was pushed, rolled out three times, and has containers in every state.
+fn shop() -> Fleet {
+    let mut fleet = Fleet::new(id("acme/shop"));
+    let descriptors = serde_json::from_value(json!({
+        "set": { "containers/api.json": { "image": "demo/tool:1" }, "variables/app.json": { "region": "eu-1" } },
+        "removed": [],
+    }));
+    let refs = vec![RefUpdate { name: "refs/heads/main".to_owned(), old: None, new: Some(COMMIT.parse().unwrap()) }];
+    apply(&mut fleet, Data::GitPushed(GitPushed {
+        created: true,
+        refs,
+        pack: None,
+        deploy: "main".to_owned(),
+        commit: Some(COMMIT.parse().unwrap()),
+        descriptors: descriptors.unwrap(),
+        reason: None,
+    }));
+    for _ in 0..3 {
+        let container = "api".parse().unwrap();
+        let step = Step { container, action: Action::Create, reasons: Vec::new(), after: Vec::new() };
+        let rollout = apply(&mut fleet, Data::RolloutPlanned(RolloutPlanned {
+            commit: COMMIT.parse().unwrap(),
+            desired: 1,
+            observed: 1,
+            epoch: 1,
+            node: "local".parse().unwrap(),
+            steps: vec![step],
+        }));
+        apply(&mut fleet, Data::RolloutSucceeded(RolloutSucceeded { rollout, duration_ms: 5 }));
+    }
+    let change = |name: &str, at_ns| ContainerChange {
+        container: name.parse().unwrap(),
+        seen: Sighting { node: "local".parse().unwrap(), at_ns, obs: 1 },
+        docker_id: format!("{name}-id"),
+        image: Some("sha256:abc".to_owned()),
+        spec: None,
+        commit: None,
+        checked: name == "api",
+        exit_code: None,
+        out_of_memory: false,
+    };
+    for name in ["api", "old"] {
+        apply(&mut fleet, Data::ContainerCreated(change(name, 1)));
+        apply(&mut fleet, Data::ContainerStarted(change(name, 2)));
+    }
+    apply(&mut fleet, Data::ContainerHealthy(change("api", 3)));
+    apply(&mut fleet, Data::ContainerRemoved(change("old", 4)));
+    fleet
+}
+
+#[tokio::test]
+async fn a_fleet_shows_what_should_be_and_what_is() {
+    let mut platform = Platform::start().await;
+    platform.fleet(answer(40, Some(shop()))).await;
+    let reply = platform.get("/v1/fleets/acme/shop").await;
+    assert_eq!(reply.header("fleetlog-position"), "40");
+    let state = reply.json();
+    must_fit(&api::document(), "State", &state);
+    assert_eq!((&state["position"], &state["commit"]), (&json!(40), &json!(COMMIT)));
+    assert_eq!(state["desired"]["containers"]["api"]["image"], "demo/tool:1");
+    assert_eq!(state["desired"]["variables"]["app"]["region"], "eu-1");
+    let api = &state["observed"]["containers"]["api"];
+    let shown = ["state", "health", "node", "image"].map(|it| api[it].as_str().unwrap());
+    assert_eq!(shown, ["running", "healthy", "local", "sha256:abc"]);
+    assert!(state["observed"]["containers"].get("old").is_none(), "what is removed is not shown");
+
+    assert_eq!(platform.get("/v1/fleets/acme/till").await.problem(404).0, "not-found");
+    let (kind, document) = platform.get("/v1/fleets/acme/shop?at=3").await.problem(400);
+    assert_eq!(kind, "not-yet");
+    assert!(document["detail"].as_str().unwrap().contains("not yet"));
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn rollouts_come_newest_first_and_by_page() {
+    let mut platform = Platform::start().await;
+    let fleet = shop();
+    let ids: Vec<_> = fleet.rollouts.iter().rev().map(|it| it.id.to_string()).collect();
+    platform.fleet(answer(40, Some(fleet))).await;
+    let shown = |page: &Value| -> Vec<String> {
+        page["rollouts"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let page = platform.get("/v1/fleets/acme/shop/rollouts?limit=2").await.json();
+    must_fit(&api::document(), "Rollouts", &page);
+    assert_eq!(shown(&page), ids[..2]);
+    let next = page["next"].as_str().unwrap();
+    let rest = platform.get(&format!("/v1/fleets/acme/shop/rollouts?limit=2&cursor={next}")).await.json();
+    assert_eq!((shown(&rest), &rest["next"]), (ids[2..].to_vec(), &Value::Null));
+
+    let one = platform.get(&format!("/v1/fleets/acme/shop/rollouts/{}", ids[1])).await.json();
+    must_fit(&api::document(), "Rollout", &one);
+    assert_eq!((&one["id"], &one["status"], &one["commit"]), (&json!(ids[1]), &json!("succeeded"), &json!(COMMIT)));
+    assert_eq!((&one["steps"][0]["container"], &one["steps"][0]["action"]), (&json!("api"), &json!("create")));
+    for other in [Uuid::nil().to_string(), "nonsense".to_owned()] {
+        let reply = platform.get(&format!("/v1/fleets/acme/shop/rollouts/{other}")).await;
+        assert_eq!(reply.problem(404).0, "not-found", "{other}");
+    }
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn fleets_come_by_page() {
+    let mut platform = Platform::start().await;
+    platform.fleets(9, ["a/a", "a/b", "b/a"].map(line).to_vec()).await;
+    let page = platform.get("/v1/fleets?limit=2").await.json();
+    must_fit(&api::document(), "Fleets", &page);
+    assert_eq!((&page["fleets"][1]["fleet"], &page["next"]), (&json!("a/b"), &json!("a/b")));
+    let rest = platform.get("/v1/fleets?limit=2&cursor=a/b").await;
+    assert_eq!(rest.header("fleetlog-position"), "9");
+    let rest = rest.json();
+    assert_eq!((&rest["fleets"][0]["fleet"], &rest["next"]), (&json!("b/a"), &Value::Null));
+    assert_eq!(platform.get("/v1/fleets?cursor=x").await.problem(400).0, "bad-parameter");
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_registry_that_cannot_answer_is_told_as_what_it_is() {
+    let platform = Platform::start().await;
+    assert_eq!(platform.get("/v1/fleets").await.problem(503).0, "unavailable");
+    platform.stop().await;
+    for (code, status, kind) in
+        [(FaultCode::Behind, 504, "behind"), (FaultCode::Stopped, 503, "unavailable"), (FaultCode::BadRequest, 400, "bad-request")]
+    {
+        let mut platform = Platform::start().await;
+        platform.fleet(Err(Fault { code, message: "because".to_owned() })).await;
+        let (seen, document) = platform.get("/v1/fleets/acme/shop").await.problem(status);
+        assert_eq!(seen, kind);
+        assert!(document["detail"].as_str().unwrap().contains("because"));
+        platform.stop().await;
+    }
+}

@@ -1,0 +1,93 @@
+//! `fleetlog check [DIR]`: the faults of a fleet's folder, in the words in which a push would tell them.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
+
+use schemas::check::{Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, report, wants};
+use serde_json::json;
+
+use super::failure::Failure;
+use super::out;
+use crate::cli::CheckOptions;
+
+/// A file as it was read.
+struct Found {
+    path: String,
+    kind: EntryKind,
+    content: Read,
+}
+
+enum Read {
+    Bytes(Vec<u8>),
+    TooLarge(u64),
+}
+
+/// Prints faults, or that there are none. Exit status 1 where there are.
+pub fn run(options: &CheckOptions) -> Result<(), Failure> {
+    let mut found = Vec::new();
+    walk(&options.folder, "", &mut found)?;
+    let files = found.iter().map(|it| TreeFile {
+        path: &it.path,
+        kind: it.kind,
+        content: match &it.content {
+            Read::Bytes(bytes) => Content::Bytes(bytes),
+            Read::TooLarge(size) => Content::TooLarge(*size),
+        },
+    });
+    let (faults, warnings, containers) = match check(files) {
+        Ok(checked) => (Vec::new(), checked.warnings, checked.desired.containers.len()),
+        Err(faults) => (faults, Vec::new(), 0),
+    };
+    if options.json {
+        out::json(&json!({ "faults": faults, "warnings": warnings }))?;
+    } else if faults.is_empty() {
+        warn(&warnings);
+        out::line(&format!("no faults: {containers} container{}", if containers == 1 { "" } else { "s" }))?;
+    } else {
+        out::line(&report(&faults))?;
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Said) }
+}
+
+fn warn(warnings: &[Fault]) {
+    for warning in warnings {
+        out::note(&format!("warning: {warning}"));
+    }
+}
+
+/// Takes every file that the check wants to see, in the order of their names; a link is taken as what it is and not
+/// followed. `within` is the path relative to the fleet's root, empty or ending in `/`.
+fn walk(folder: &Path, within: &str, found: &mut Vec<Found>) -> Result<(), Failure> {
+    let failed = |error| Failure::Usage(format!("cannot read `{}`: {error}", folder.display()));
+    let mut entries: Vec<_> = fs::read_dir(folder).and_then(Iterator::collect).map_err(failed)?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        // A name that is no text cannot be a descriptor's; the check says so about its lossy form.
+        let path = format!("{within}{}", entry.file_name().to_string_lossy());
+        if !wants(&path) {
+            continue;
+        }
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_symlink() {
+            found.push(Found { path, kind: EntryKind::Symlink, content: Read::Bytes(Vec::new()) });
+        } else if kind.is_dir() {
+            walk(&entry.path(), &format!("{path}/"), found)?;
+        } else if kind.is_file() {
+            let content = read(&entry.path())?;
+            found.push(Found { path, kind: EntryKind::File, content });
+        }
+    }
+    Ok(())
+}
+
+/// Reads a file, but no more than a descriptor may have.
+fn read(path: &Path) -> Result<Read, Failure> {
+    let failed = |error| Failure::Failed(format!("cannot read `{}`: {error}", path.display()));
+    let file = File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let read = bytes.len() as u64;
+    Ok(if read > MAX_BYTES { Read::TooLarge(size.max(read)) } else { Read::Bytes(bytes) })
+}

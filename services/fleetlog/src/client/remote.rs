@@ -1,0 +1,191 @@
+//! The platform, as the client reaches it.
+
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use ureq::Agent;
+
+use super::failure::Failure;
+use super::{here, out};
+
+/// Where the platform is when nothing says so.
+const DEFAULT_URL: &str = "http://127.0.0.1:7070";
+/// How long it may take to connect.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a whole request may take.
+const REQUEST: Duration = Duration::from_secs(60);
+/// After so long a request that still waits is worth a line.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Bytes of one answer.
+const MAX_ANSWER: u64 = 64 << 20;
+
+/// The platform.
+pub struct Remote {
+    agent: Agent,
+    url: String,
+    token: Option<String>,
+}
+
+/// An answer that went well.
+pub struct Reply {
+    /// The position that it shows.
+    pub position: u64,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    /// The answer as what it should be.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Failure::Failed(format!("the platform answered something else than expected: {error}")))
+    }
+}
+
+/// What came back, good or bad.
+enum Answer {
+    Good(Reply),
+    /// The wanted position was not reached in time.
+    Behind,
+    /// Not ready, with the answer's body.
+    Unavailable(Value),
+}
+
+impl Remote {
+    /// From `FLEETLOG_URL` and `FLEETLOG_TOKEN`; what they don't say, the clone's remote does.
+    pub fn find() -> Result<Self, Failure> {
+        let (url, token) = (variable("FLEETLOG_URL"), variable("FLEETLOG_TOKEN"));
+        let url = url.map(|it| it.trim_end_matches('/').to_owned());
+        // A token goes only to the platform that it is for.
+        let origins = if url.is_some() && token.is_some() { Vec::new() } else { here::origins() };
+        let origin = origins.into_iter().find(|it| url.as_ref().is_none_or(|url| *url == it.url));
+        let (its_url, its_token) = origin.map_or((None, None), |it| (Some(it.url), it.token));
+        let url = url.or(its_url).unwrap_or_else(|| DEFAULT_URL.to_owned());
+        if !(url.starts_with("http://") || url.starts_with("https://")) {
+            return Err(Failure::Usage(format!("`{url}` is no address of a platform: expected http://HOST:PORT")));
+        }
+        Ok(Self { agent: agent(&url), url, token: token.or(its_token) })
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Reads a path; `at_least` waits for a position.
+    pub fn get(&self, path: &str, query: &[(&str, String)], at_least: u64) -> Result<Reply, Failure> {
+        match self.ask(path, query, at_least)? {
+            Answer::Good(reply) => Ok(reply),
+            Answer::Behind => {
+                Err(Failure::Failed(format!("`{}` did not reach position {at_least} in time", self.url)))
+            }
+            Answer::Unavailable(problem) => Err(Failure::Failed(detail(&problem, 503))),
+        }
+    }
+
+    /// Like [`get`](Self::get); none: the position was not reached in the time that the platform waits for it.
+    pub fn get_once_at(&self, path: &str, query: &[(&str, String)], position: u64) -> Result<Option<Reply>, Failure> {
+        match self.ask(path, query, position)? {
+            Answer::Good(reply) => Ok(Some(reply)),
+            Answer::Behind => Ok(None),
+            Answer::Unavailable(problem) => Err(Failure::NotReachable(detail(&problem, 503))),
+        }
+    }
+
+    /// `/readyz`, which answers the same shape whether it is ready or not.
+    pub fn readiness(&self) -> Result<Value, Failure> {
+        match self.ask("/readyz", &[], 0)? {
+            Answer::Good(reply) => reply.read(),
+            Answer::Unavailable(shape) => Ok(shape),
+            Answer::Behind => Err(Failure::Failed(format!("`{}/readyz` timed out", self.url))),
+        }
+    }
+
+    fn ask(&self, path: &str, query: &[(&str, String)], at_least: u64) -> Result<Answer, Failure> {
+        let mut request = self.agent.get(format!("{}{path}", self.url)).header("Accept", "application/json");
+        for (name, value) in query {
+            request = request.query(*name, value);
+        }
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        if at_least > 0 {
+            request = request.header("Fleetlog-Min-Position", at_least.to_string());
+        }
+        // A request that waits for a position is meant to wait.
+        let said = if at_least > 0 { String::new() } else { format!("waiting for {} …", self.url) };
+        let (status, position, body) = patiently(&said, || {
+            let mut response = request.call()?;
+            let position = response.headers().get("fleetlog-position").and_then(|it| it.to_str().ok()?.parse().ok());
+            let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec()?;
+            Ok((response.status().as_u16(), position.unwrap_or(0), body))
+        })
+        .map_err(|error| self.unreachable(&error))?;
+        let problem = || serde_json::from_slice(&body).unwrap_or_default();
+        match status {
+            200..=299 => Ok(Answer::Good(Reply { position, body })),
+            401 | 403 => Err(Failure::NotAllowed(self.not_allowed())),
+            400 => Err(Failure::Usage(detail(&problem(), status))),
+            503 => Ok(Answer::Unavailable(problem())),
+            504 => Ok(Answer::Behind),
+            _ => Err(Failure::Failed(detail(&problem(), status))),
+        }
+    }
+
+    fn not_allowed(&self) -> String {
+        let why = if self.token.is_some() { "the token is not valid there" } else { "FLEETLOG_TOKEN is not set" };
+        format!("`{}` does not let us in: {why}; the first token lies in the file `admin.token` of its data folder", self.url)
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Failure {
+        Failure::NotReachable(format!(
+            "cannot reach `{}`: {error}; is `fleetlog up` running there? FLEETLOG_URL says where to look",
+            self.url
+        ))
+    }
+}
+
+fn agent(url: &str) -> Agent {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let local = ["127.", "localhost", "[::1]"].iter().any(|it| host.starts_with(it));
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_connect(Some(CONNECT))
+        .timeout_global(Some(REQUEST));
+    if local {
+        // A proxy of the company's is no way to this machine.
+        config = config.proxy(None);
+    }
+    config.build().new_agent()
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|it| it.trim().to_owned()).filter(|it| !it.is_empty())
+}
+
+/// What a problem document says.
+fn detail(problem: &Value, status: u16) -> String {
+    let text = problem.get("detail").and_then(Value::as_str);
+    text.map_or_else(|| format!("the platform answered with status {status}"), str::to_owned)
+}
+
+/// Does something, and says so where it takes over a second.
+fn patiently<T>(said: &str, act: impl FnOnce() -> T) -> T {
+    if said.is_empty() {
+        return act();
+    }
+    // Carries nothing: that it is closed says that the answer is there.
+    let (done, wait) = sync_channel::<()>(0);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if wait.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                out::note(said);
+            }
+        });
+        let answer = act();
+        drop(done);
+        answer
+    })
+}

@@ -1,0 +1,66 @@
+//! `fleetlog state`: what a fleet should be, and what it is.
+
+use std::collections::BTreeSet;
+
+use schemas::names::FleetId;
+use serde_json::{Map, Value};
+
+use super::failure::Failure;
+use super::out::{self, row};
+use super::remote::Remote;
+use super::here;
+use crate::cli::FleetOptions;
+
+/// Shows it.
+pub fn run(options: &FleetOptions) -> Result<(), Failure> {
+    let fleet = here::fleet(options.fleet.as_ref())?;
+    let state = fetch(&Remote::find()?, &fleet, 0)?;
+    if options.json {
+        return out::json(&state);
+    }
+    let commit = out::short(state["commit"].as_str());
+    let deploy = state["deploy"].as_str().unwrap_or("?");
+    out::line(&format!("{fleet}  {deploy} at {commit}  position {}", state["position"]))?;
+    let rows = containers(&state);
+    if !rows.is_empty() {
+        let mut table = vec![row(["CONTAINER", "STATE", "HEALTH", "NODE"])];
+        table.extend(rows);
+        out::table("  ", &table)?;
+    }
+    for kind in ["volumes", "tasks", "variables"] {
+        let names: Vec<_> = members(&state["desired"][kind]).map(|(name, _)| name.as_str()).collect();
+        if !names.is_empty() {
+            out::line(&format!("  {kind}: {}", names.join(", ")))?;
+        }
+    }
+    Ok(())
+}
+
+/// The state as the platform tells it, at `at_least` or later.
+pub fn fetch(remote: &Remote, fleet: &FleetId, at_least: u64) -> Result<Value, Failure> {
+    remote.get(&format!("/v1/fleets/{fleet}"), &[], at_least)?.read()
+}
+
+/// A row for every container that should be or is: name, state, health, node.
+pub fn containers(state: &Value) -> Vec<Vec<String>> {
+    let (desired, observed) = (&state["desired"]["containers"], &state["observed"]["containers"]);
+    let names: BTreeSet<_> = members(desired).chain(members(observed)).map(|(name, _)| name).collect();
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let mut rows = Vec::new();
+    for name in names {
+        let seen = &observed[name.as_str()];
+        let word = match seen["state"].as_str() {
+            None => "missing".to_owned(),
+            Some("exited") => format!("exited ({})", seen["exit_code"]),
+            Some(state) => state.to_owned(),
+        };
+        let wanted = !desired[name.as_str()].is_null();
+        let word = if wanted { word } else { format!("{word}, not wanted") };
+        rows.push(vec![name.clone(), word, text(&seen["health"]), text(&seen["node"])]);
+    }
+    rows
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flat_map(Map::iter)
+}

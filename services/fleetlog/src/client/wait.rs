@@ -1,0 +1,196 @@
+//! `fleetlog wait COMMIT`: what a script asks to know how a push ended.
+
+use std::time::{Duration, Instant};
+
+use schemas::event::StepStatus;
+use schemas::fleet::{Rollout, RolloutStatus};
+use schemas::names::{FleetId, Oid};
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::remote::Remote;
+use super::rollouts::{self, took};
+use super::{here, out, state};
+use crate::cli::WaitOptions;
+
+/// A wait that has nothing new to say says so this often.
+const SAY: Duration = Duration::from_secs(15);
+/// How long a platform that went away in the middle of the wait may take to come back.
+const AWAY: Duration = Duration::from_secs(60);
+
+/// What is waited for.
+struct Wait<'a> {
+    remote: Remote,
+    fleet: FleetId,
+    /// All or the first digits of the commit.
+    commit: String,
+    options: &'a WaitOptions,
+    began: Instant,
+    said: (String, Instant),
+}
+
+/// Waits. Exit status 0 only where the commit's rollout succeeded.
+pub fn run(options: &WaitOptions) -> Result<(), Failure> {
+    let fleet = here::fleet(options.fleet.fleet.as_ref())?;
+    let commit = commit(&options.commit)?;
+    let began = Instant::now();
+    let said = (String::new(), began);
+    Wait { remote: Remote::find()?, fleet, commit, options, began, said }.run()
+}
+
+/// What the user means: digits as they are, else a name that Git knows here.
+fn commit(text: &str) -> Result<String, Failure> {
+    let digits = text.len() >= 4 && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if digits {
+        return Ok(text.to_ascii_lowercase());
+    }
+    here::commit(text).ok_or_else(|| {
+        Failure::Usage(format!("`{text}` is no commit: expected at least 4 digits of its id, or a name that Git knows here"))
+    })
+}
+
+impl Wait<'_> {
+    fn run(mut self) -> Result<(), Failure> {
+        let mut position = self.head()?;
+        let mut away = None;
+        loop {
+            if let Some(within) = self.options.within.map(Duration::from).filter(|it| self.began.elapsed() > *it) {
+                return Err(Failure::Failed(format!("the rollout has not ended within {} s", within.as_secs())));
+            }
+            // The platform answers as soon as something is new, so a change is seen at once and nobody polls.
+            let page = match self.page(position) {
+                Err(Failure::NotReachable(why)) => {
+                    self.bear(&mut away, why)?;
+                    continue;
+                }
+                page => page?,
+            };
+            away = None;
+            let Some(page) = page else {
+                self.say_again();
+                continue;
+            };
+            position = page.position + 1;
+            match self.newest(&page.rollouts)? {
+                Some(rollout) if rollout.status.is_over() => return self.end(rollout),
+                Some(rollout) => {
+                    let text = progress(rollout);
+                    self.say(text);
+                }
+                None => {
+                    self.must_be_desired(page.position)?;
+                    self.say("accepted, not planned yet".to_owned());
+                }
+            }
+        }
+    }
+
+    /// Where the log ends now: what was pushed before we were called is below.
+    fn head(&self) -> Result<u64, Failure> {
+        let query = [("limit", "1".to_owned()), ("fleet", self.fleet.to_string())];
+        Ok(self.remote.get("/v1/events", &query, 0)?.position)
+    }
+
+    fn page(&self, position: u64) -> Result<Option<rollouts::Page>, Failure> {
+        let query = [("limit", "1000".to_owned())];
+        let reply = self.remote.get_once_at(&rollouts::path(&self.fleet), &query, position)?;
+        reply.map(|it| it.read()).transpose()
+    }
+
+    /// The newest rollout of the commit. Digits that fit more than one commit are refused.
+    fn newest<'r>(&self, rollouts: &'r [Rollout]) -> Result<Option<&'r Rollout>, Failure> {
+        let fits = |commit: &Oid| commit.as_str().starts_with(&self.commit);
+        let mut fitting = rollouts.iter().filter(|it| fits(&it.commit));
+        let newest = fitting.next();
+        match newest.and_then(|newest| fitting.find(|it| it.commit != newest.commit).map(|other| (newest, other))) {
+            Some((one, other)) => Err(Failure::Failed(format!(
+                "`{}` fits more than one commit, {} and {}: give more digits",
+                self.commit, one.commit, other.commit
+            ))),
+            None => Ok(newest),
+        }
+    }
+
+    /// Without a rollout there is something to wait for only where the commit is the one that should run.
+    fn must_be_desired(&self, position: u64) -> Result<(), Failure> {
+        let state = state::fetch(&self.remote, &self.fleet, position)?;
+        let desired = state["commit"].as_str();
+        if desired.is_some_and(|it| it.starts_with(&self.commit)) {
+            return Ok(());
+        }
+        Err(Failure::Failed(format!(
+            "no rollout of commit `{}` is known in {}: its deploy branch `{}` is at {}; was it pushed, and to that branch?",
+            self.commit,
+            self.fleet,
+            state["deploy"].as_str().unwrap_or("?"),
+            out::short(desired),
+        )))
+    }
+
+    /// Says how it ended, and why.
+    fn end(&self, rollout: &Rollout) -> Result<(), Failure> {
+        if self.options.fleet.json {
+            out::json(&json!(rollout))?;
+        }
+        let commit = rollout.commit.short();
+        let after = rollout.duration_ms.map(|ms| format!(" after {}", took(ms))).unwrap_or_default();
+        match rollout.status {
+            RolloutStatus::Succeeded if self.options.fleet.json => Ok(()),
+            RolloutStatus::Succeeded => out::line(&format!("{} {commit} succeeded{after}", self.fleet)),
+            RolloutStatus::Superseded => Err(Failure::Failed(format!(
+                "{} {commit} was superseded: a newer push took over; wait for that one",
+                self.fleet
+            ))),
+            _ => {
+                let why = rollout.error.as_deref().unwrap_or("it does not say why");
+                Err(Failure::Failed(format!("{} {commit} failed{after}: {why}", self.fleet)))
+            }
+        }
+    }
+
+    /// A platform that restarts in the middle of a rollout goes on with it; so do we, for a while.
+    fn bear(&mut self, away: &mut Option<Instant>, why: String) -> Result<(), Failure> {
+        let since = *away.get_or_insert_with(Instant::now);
+        if since.elapsed() > AWAY {
+            return Err(Failure::NotReachable(why));
+        }
+        self.say("the platform is away; waiting for it to come back".to_owned());
+        // Nothing tells when it is back but another try.
+        std::thread::sleep(Duration::from_millis(200));
+        Ok(())
+    }
+
+    fn say(&mut self, text: String) {
+        if text == self.said.0 {
+            return self.say_again();
+        }
+        out::note(&text);
+        self.said = (text, Instant::now());
+    }
+
+    fn say_again(&mut self) {
+        if self.said.1.elapsed() >= SAY {
+            let waited = self.began.elapsed().as_secs();
+            out::note(&format!("{} ({waited} s)", self.said.0));
+            self.said.1 = Instant::now();
+        }
+    }
+}
+
+/// A rollout under way, in a line.
+fn progress(rollout: &Rollout) -> String {
+    let total = rollout.steps.len();
+    let done = rollout.steps.iter().filter(|it| it.status == StepStatus::Succeeded).count();
+    let now: Vec<_> = rollout
+        .steps
+        .iter()
+        .filter(|it| it.status == StepStatus::Started)
+        .map(|it| format!("{} {}", action(&json!(it.step.action)), it.step.container))
+        .collect();
+    let now = if now.is_empty() { String::new() } else { format!(": {}", now.join(", ")) };
+    format!("{} {}, {done} of {total} steps done{now}", rollout.commit.short(), rollout.status.as_str())
+}
+
+fn action(word: &Value) -> &str {
+    word.as_str().unwrap_or("?")
+}

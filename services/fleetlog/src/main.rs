@@ -1,0 +1,32 @@
+//! The one binary: the platform, its command-line client, and Git's hooks.
+//!
+//! As `up` it owns the data folder and runs every service in one process; as a client it speaks HTTP and never opens
+//! that folder. Called by a hook's name it is that hook, before anything else.
+
+mod cli;
+mod client;
+mod up;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::cli::Command;
+
+fn main() -> ExitCode {
+    if let Some(hook) = called_as_hook() {
+        return git::hook::main(&hook);
+    }
+    match cli::Cli::parse().command {
+        Command::Up(options) => up::main(options),
+        Command::Client(command) => client::main(command),
+    }
+}
+
+/// The name under which Git calls us, where it is a hook's.
+fn called_as_hook() -> Option<String> {
+    let program = std::env::args_os().next()?;
+    let name = Path::new(&program).file_name()?.to_str()?;
+    git::hook::NAMES.contains(&name).then(|| name.to_owned())
+}

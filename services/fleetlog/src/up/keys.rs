@@ -1,0 +1,95 @@
+//! `master.key` and `admin.token`.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemas::spec::DigestKey;
+
+use super::folder;
+
+/// Bytes of the master key and of a token's random part.
+const BYTES: usize = 32;
+/// How a token begins, so that a leaked one is recognised as what it is.
+const PREFIX: &str = "fl_";
+
+/// The key of the digests, derived from the master key. The first start makes that; a later one must find it, because
+/// what was sealed or digested with it can be told by nothing else.
+pub fn digest_key(data: &Path) -> anyhow::Result<DigestKey> {
+    let path = data.join("master.key");
+    let shown = path.display();
+    let key: [u8; BYTES] = match folder::read(&path)? {
+        Some(content) => {
+            let seen = content.len();
+            content.try_into().map_err(|_| {
+                anyhow::anyhow!("`{shown}` has {seen} bytes, expected {BYTES}: put it back from a copy")
+            })?
+        }
+        None if data.join("nats").exists() => bail!(
+            "`{shown}` is gone, but `{}` holds a log that was written with it: put it back from a copy",
+            data.join("nats").display()
+        ),
+        None => {
+            let key = random()?;
+            folder::write(&path, &key)?;
+            key
+        }
+    };
+    Ok(DigestKey::derive(&key))
+}
+
+/// The admin's token. A missing one is minted anew.
+pub fn admin_token(data: &Path) -> anyhow::Result<String> {
+    let path = data.join("admin.token");
+    if let Some(content) = folder::read(&path)? {
+        let token = String::from_utf8_lossy(&content).trim().to_owned();
+        let shown = path.display();
+        ensure!(token.starts_with(PREFIX), "`{shown}` holds no token (`{PREFIX}…`): remove it to have one made");
+        return Ok(token);
+    }
+    let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random()?));
+    folder::write(&path, token.as_bytes())?;
+    tracing::info!("a new token for `admin` lies in `{}`", path.display());
+    Ok(token)
+}
+
+fn random() -> anyhow::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_token_stays_until_it_is_removed() {
+        let data = tempfile::tempdir().unwrap();
+        let first = admin_token(data.path()).unwrap();
+        assert_eq!(first.len(), PREFIX.len() + 43);
+        assert_eq!(admin_token(data.path()).unwrap(), first);
+        std::fs::remove_file(data.path().join("admin.token")).unwrap();
+        assert_ne!(admin_token(data.path()).unwrap(), first);
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_for_us_alone() {
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().join("master.key");
+        digest_key(data.path()).unwrap();
+        let key = std::fs::read(&path).unwrap();
+        digest_key(data.path()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), key);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+        std::fs::write(&path, &key[..31]).unwrap();
+        assert!(digest_key(data.path()).is_err(), "a damaged key must not be used");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(data.path().join("nats")).unwrap();
+        assert!(digest_key(data.path()).is_err(), "a log without its key must not get a new one");
+    }
+}

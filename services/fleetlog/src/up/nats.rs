@@ -1,0 +1,106 @@
+//! The log: our own nats-server or somebody else's, its streams, and its first event.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use schemas::event::{Data, Draft, LogOpened, Scope, Topic};
+use streams::{Access, AppendError, Bus, Expected, Server, ServerConfig};
+use uuid::Uuid;
+
+use super::folder;
+
+/// Our own server, where it is ours, and how to reach it.
+pub async fn start(
+    data: &Path,
+    external: Option<&str>,
+    program: Option<&Path>,
+    lock: &File,
+) -> anyhow::Result<(Option<Server>, Access)> {
+    if let Some(url) = external {
+        return Ok((None, Access::external(url).context("cannot use --nats")?));
+    }
+    let found = streams::find_server(program, &beside_us()).context("there is no nats-server to run")?;
+    for skipped in &found.skipped {
+        tracing::warn!("{skipped}");
+    }
+    tracing::info!("nats-server {} from `{}`", found.version, found.path.display());
+    let lock = lock.try_clone().context("cannot share the lock with nats-server")?;
+    let config = ServerConfig { program: found.path, store: data.join("nats"), lock };
+    let server = Server::start(config).await.context("cannot start nats-server")?;
+    let access = server.access();
+    Ok((Some(server), access))
+}
+
+/// Where setup puts its tools: above the executable, or in the current folder.
+fn beside_us() -> Vec<PathBuf> {
+    let executable = std::env::current_exe().unwrap_or_default();
+    let above = executable.ancestors().skip(1).map(Path::to_owned);
+    above.chain([PathBuf::from(".")]).map(|it| it.join("ops/.tools/bin")).filter(|it| it.is_dir()).collect()
+}
+
+/// Makes the streams with the user that may, then connects with the one that may not.
+pub async fn connect(access: &Access) -> anyhow::Result<Bus> {
+    streams::provision(access).await.context("cannot make the streams of the log")?;
+    Bus::connect(access).await.context("cannot connect to the log")
+}
+
+/// The installation that the log belongs to. An empty log begins here, with a new one.
+pub async fn installation(bus: &Bus, data: &Path) -> anyhow::Result<Uuid> {
+    let opened = match opened(bus).await? {
+        Some(opened) => opened,
+        None => open(bus).await?,
+    };
+    let incarnation = bus.incarnation();
+    ensure!(
+        opened.incarnation == incarnation,
+        "the log says that it was opened as incarnation {}, but its stream is incarnation {incarnation}: is it a copy \
+         that was put together by hand?",
+        opened.incarnation
+    );
+    let line = format!("{}\n", opened.installation);
+    let copy = data.join("installation");
+    if folder::read(&copy)?.as_deref() != Some(line.as_bytes()) {
+        folder::write(&copy, line.as_bytes())?;
+    }
+    Ok(opened.installation)
+}
+
+/// The log's first event; none: the log is empty.
+async fn opened(bus: &Bus) -> anyhow::Result<Option<LogOpened>> {
+    let last = bus.last_on(&Scope::Platform, Topic::Log).await.context("cannot read how the log was opened")?;
+    match last.map(|event| event.draft.data) {
+        Some(Data::LogOpened(opened)) => Ok(Some(opened)),
+        Some(other) => bail!("the log was opened by `{}`, which this version does not know", other.kind()),
+        None => {
+            let head = bus.head().await.context("cannot read where the log ends")?;
+            ensure!(head == 0, "the log holds {head} events but no `log.opened`: it was not made by fleetlog");
+            Ok(None)
+        }
+    }
+}
+
+async fn open(bus: &Bus) -> anyhow::Result<LogOpened> {
+    let opened = LogOpened {
+        incarnation: bus.incarnation(),
+        installation: streams::clock::new_id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let draft = Draft {
+        id: streams::clock::new_id(),
+        scope: Scope::Platform,
+        subject: "log".to_owned(),
+        time: streams::clock::now(),
+        actor: "fleetlog".to_owned(),
+        cause: None,
+        data: Data::LogOpened(opened.clone()),
+    };
+    match bus.append(&draft, Expected::At(0)).await {
+        Ok(_) => Ok(opened),
+        // Another platform on the same server was first: it is that one's installation.
+        Err(AppendError::Refused { .. }) => {
+            self::opened(bus).await?.context("the log was opened by somebody else, but does not show it")
+        }
+        Err(error) => Err(error).context("cannot open the log"),
+    }
+}

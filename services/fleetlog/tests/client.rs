@@ -1,0 +1,183 @@
+//! The command-line client: what it prints, and its exit status.
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+use std::time::Instant;
+
+use serde_json::Value;
+use support::{Folder, bare, code, err, git_ok, out, wait_for};
+
+#[test]
+fn check_needs_no_server_and_tells_faults_by_its_exit_status() {
+    let folder = Folder::new();
+    let fleet = folder.path().join("fleet");
+    fs::create_dir_all(fleet.join("containers")).unwrap();
+    fs::write(fleet.join("containers/web.json"), "{ \"image\": \"demo/tool:1\" }").unwrap();
+    fs::write(fleet.join("README.md"), "ignored").unwrap();
+    let check = |arguments: &[&str]| bare().arg("check").arg(&fleet).args(arguments).output().unwrap();
+    let good = check(&[]);
+    assert_eq!((code(&good), out(&good).as_str()), (0, "no faults: 1 container\n"), "{}", err(&good));
+
+    fs::write(fleet.join("containers/web.json"), "{ \"imag\": \"demo/tool:1\" }").unwrap();
+    fs::write(folder.path().join("elsewhere.json"), "{}").unwrap();
+    std::os::unix::fs::symlink(folder.path().join("elsewhere.json"), fleet.join("containers/link.json")).unwrap();
+    let bad = check(&[]);
+    assert_eq!(code(&bad), 1);
+    let text = out(&bad);
+    assert!(text.contains("containers/web.json:1:") && text.contains("containers/link.json"), "{text}");
+    assert!(text.trim_end().ends_with("in 2 files"), "{text}");
+    let json = check(&["--json"]);
+    let faults: Value = serde_json::from_str(&out(&json)).unwrap();
+    assert_eq!((code(&json), faults["faults"][0]["path"].as_str()), (1, Some("containers/link.json")));
+
+    let nowhere = bare().args(["check", "/nonexistent/fleet"]).output().unwrap();
+    assert_eq!(code(&nowhere), 2, "{}", err(&nowhere));
+}
+
+#[test]
+fn the_exit_status_says_what_kind_of_failure_it_was() {
+    let folder = Folder::new();
+    let platform = folder.start();
+    let nobody = bare().arg("status").env("FLEETLOG_URL", "http://127.0.0.1:9").current_dir(folder.path()).output();
+    let nobody = nobody.unwrap();
+    assert_eq!(code(&nobody), 4, "{}", err(&nobody));
+    assert!(err(&nobody).contains("http://127.0.0.1:9"), "{}", err(&nobody));
+    let stranger = platform.client(&["status"]).env("FLEETLOG_TOKEN", "fl_wrong").output().unwrap();
+    assert_eq!(code(&stranger), 3, "{}", err(&stranger));
+    for wrong in [&["status", "--colour"][..], &["state"], &["wait"], &["nonsense"], &["events", "--type", "git"]] {
+        let output = platform.client(wrong).current_dir(folder.path()).output().unwrap();
+        assert_eq!(code(&output), 2, "{wrong:?}: {}", err(&output));
+    }
+    let missing = platform.cli(&["state", "--fleet", "acme/shop"]);
+    assert_eq!(code(&missing), 1, "{}", err(&missing));
+    let unknown = platform.cli(&["wait", "0123456789", "--fleet", "acme/shop"]);
+    assert_eq!(code(&unknown), 1, "{}", err(&unknown));
+    assert!(err(&unknown).contains("acme/shop"), "{}", err(&unknown));
+
+    let status = platform.cli(&["status"]);
+    assert_eq!(code(&status), 0, "{}", err(&status));
+    assert!(out(&status).contains("ready") && out(&status).contains("git push -o create"), "{}", out(&status));
+    let json: Value = serde_json::from_str(&out(&platform.cli(&["status", "--json"]))).unwrap();
+    assert_eq!((&json["ready"], &json["fleets"]), (&true.into(), &Value::Array(Vec::new())));
+    platform.stop();
+}
+
+#[test]
+fn events_are_shown_to_their_end_and_followed_from_there() {
+    let folder = Folder::new();
+    let platform = folder.start();
+    let all = platform.cli(&["events", "--json"]);
+    let events: Vec<Value> = out(&all).lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    assert_eq!(events[0]["type"], "fleetlog.log.opened.v1");
+    let one = platform.cli(&["events", "--type", "log.opened"]);
+    assert_eq!(out(&one).lines().count(), 1, "{}", out(&one));
+    assert!(out(&platform.cli(&["events", "--after", "1000"])).is_empty());
+
+    // Following shows what is there at once, and does not end.
+    let mut follow = platform.client(&["events", "-f", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+    let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(first, events[0]);
+    assert!(follow.try_wait().unwrap().is_none());
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+    platform.stop();
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let folder = Folder::new();
+    let platform = folder.start();
+    for arguments in [&["events"][..], &["status"], &["events", "-f"]] {
+        let mut child = platform.client(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let status = wait_for("an end", || child.try_wait().unwrap());
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!((status.code(), said.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+    platform.stop();
+}
+
+#[test]
+fn every_command_has_a_help_that_shows_how() {
+    for command in ["up", "status", "events", "state", "check", "wait", "rollouts"] {
+        let help = bare().args([command, "--help"]).output().unwrap();
+        assert_eq!(code(&help), 0);
+        assert!(out(&help).contains(&format!("fleetlog {command}")), "{command}: {}", out(&help));
+        assert!(out(&help).contains("Examples:"), "{command}");
+    }
+    let secret = bare().args(["up", "--help"]).env("FLEETLOG_NATS", "nats://a:hidden@h").output().unwrap();
+    assert!(!out(&secret).contains("hidden"), "{}", out(&secret));
+    assert_eq!(code(&bare().output().unwrap()), 2, "nothing asked for is wrong usage");
+}
+
+#[test]
+fn a_push_is_waited_for_in_its_clone_without_any_setting() {
+    let folder = Folder::new();
+    let mut command = bare();
+    command.args(["up", "--listen", "127.0.0.1:0", "--data"]).arg(folder.data());
+    if let Some(program) = std::env::var_os("FLEETLOG_NATS_SERVER") {
+        command.arg("--nats-server").arg(program);
+    }
+    let platform = folder.spawn(command).ready();
+    let clone = folder.path().join("clone");
+    fs::create_dir(&clone).unwrap();
+    git_ok(&clone, &["init", "--quiet", "--initial-branch=main"]);
+    git_ok(&clone, &["remote", "add", "origin", &platform.remote("acme/shop")]);
+    fs::create_dir(clone.join("variables")).unwrap();
+    fs::write(clone.join("variables/app.json"), "{ \"region\": \"eu-1\" }").unwrap();
+    git_ok(&clone, &["add", "--all"]);
+    git_ok(&clone, &["commit", "--quiet", "--message", "a fleet of variables"]);
+    git_ok(&clone, &["push", "--quiet", "-o", "create", "-o", "no-wait", "origin", "main"]);
+    let commit = git_ok(&clone, &["rev-parse", "HEAD"]).trim().to_owned();
+
+    let here = |arguments: &[&str]| bare().args(arguments).current_dir(&clone).output().unwrap();
+    let begun = Instant::now();
+    for name in ["HEAD", commit.as_str(), &commit[..7]] {
+        let waited = here(&["wait", name]);
+        assert_eq!(code(&waited), 0, "{name}: {}{}", err(&waited), platform.log());
+        assert!(out(&waited).contains("acme/shop") && out(&waited).contains("succeeded"), "{}", out(&waited));
+    }
+    println!("waited {:?}", begun.elapsed());
+    let state: Value = serde_json::from_str(&out(&here(&["state", "--json"]))).unwrap();
+    assert_eq!((state["commit"].as_str(), &state["desired"]["variables"]["app"]["region"]), (Some(&*commit), &"eu-1".into()));
+    let rollouts: Value = serde_json::from_str(&out(&here(&["rollouts", "--json"]))).unwrap();
+    assert_eq!(rollouts["rollouts"][0]["status"], "succeeded");
+    assert!(out(&here(&["rollouts"])).contains(&commit[..8]));
+    let status = here(&["status"]);
+    assert!(out(&status).contains("acme/shop") && out(&status).contains("0 of 0 running"), "{}", out(&status));
+    let pushed = here(&["events", "--fleet", "acme/shop", "--type", "git.pushed"]);
+    assert!(out(&pushed).contains("git.pushed") && out(&pushed).contains("by admin"), "{}", out(&pushed));
+
+    let unknown = here(&["wait", "0123456789abcdef0123456789abcdef01234567"]);
+    assert_eq!(code(&unknown), 1);
+    assert!(err(&unknown).contains("no rollout"), "{}", err(&unknown));
+    assert_eq!(code(&here(&["wait", "no-such-name"])), 2);
+    platform.stop();
+}
+
+#[test]
+fn a_read_shows_what_was_written_before_it() {
+    let folder = Folder::new();
+    let platform = folder.start();
+    let token = format!("Bearer {}", platform.token());
+    let at = |path: &str, position: u64| {
+        let wanted = position.to_string();
+        platform.ask(path, &[("Authorization", &token), ("Fleetlog-Min-Position", &wanted)])
+    };
+    let head: u64 = platform.get("/v1/events").header("fleetlog-position").parse().unwrap();
+    let reply = at("/v1/fleets", head);
+    assert_eq!(reply.status, 200);
+    assert!(reply.header("fleetlog-position").parse::<u64>().unwrap() >= head);
+    for path in ["/v1/fleets", "/v1/fleets/acme/shop", "/v1/events"] {
+        let begun = Instant::now();
+        let late = at(path, head + 1_000);
+        assert_eq!((late.status, late.header("content-type")), (504, "application/problem+json"), "{path}");
+        assert!(begun.elapsed().as_secs() < 10, "{path}: {:?}", begun.elapsed());
+    }
+    platform.stop();
+}

@@ -1,0 +1,11 @@
+//! Journeys: each a story of a user, on a real platform, a real nats-server, a real Docker engine and the real `git`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
+
+mod doors;
+mod faults;
+mod kills;
+mod neighbours;
+mod plans;
+mod pushes;
+mod refusals;
+mod rollouts;

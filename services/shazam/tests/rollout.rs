@@ -266,3 +266,82 @@ async fn a_newer_push_supersedes() {
     assert_eq!(platform.rolled_out(second).await.status, RolloutStatus::Succeeded);
     platform.stop().await;
 }
+
+/// A worker of the test in the agent's place: the coordinator is alone, and the node is known by a sign of life.
+async fn without_agent(platform: &mut Platform) -> streams::WorkQueue {
+    platform.kill_halves().await;
+    platform.start_coordinator().await;
+    let queue = platform.bus.take_work(&"local".parse().unwrap(), 8).await.unwrap();
+    let bus = platform.bus.clone();
+    eventually_true("the node is known", async || {
+        bus.beat(&schemas::work::Beat { node: "local".parse().unwrap(), away: None }).await.unwrap();
+        let answer = bus.ask(&schemas::query::NodesRequest::default(), std::time::Duration::from_secs(5)).await;
+        answer.is_ok_and(|it| !it.nodes.is_empty())
+    })
+    .await;
+    queue
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_breaks_off_every_time_is_given_up_and_said() {
+    let mut platform = Platform::start().await;
+    let mut queue = without_agent(&mut platform).await;
+    let position = platform.push(&json!({ "containers/one.json": tool(json!({})) })).await;
+    let mut job = queue.next().await.unwrap();
+    while job.deliveries < 4 {
+        job.retry_after(std::time::Duration::from_millis(1)).await.unwrap();
+        job = queue.next().await.unwrap();
+        assert!(!job.last_delivery);
+    }
+    job.retry_after(std::time::Duration::from_millis(1)).await.unwrap();
+    drop(queue);
+    platform.start_agent().await;
+    let rollout = platform.rolled_out(position).await;
+    assert_eq!(rollout.status, RolloutStatus::Failed);
+    assert!(rollout.error.as_deref().unwrap().contains("given up after"), "{:?}", rollout.error);
+    assert!(platform.kinds().contains(&"fleetlog.work.dead.v1"));
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redelivered_command_is_answered_and_does_nothing() {
+    let mut platform = Platform::start().await;
+    let mut queue = without_agent(&mut platform).await;
+    let position = platform.push(&json!({ "containers/one.json": tool(json!({})) })).await;
+    let job = queue.next().await.unwrap();
+    let command = job.command.clone();
+    job.retry_after(std::time::Duration::from_millis(1)).await.unwrap();
+    drop(queue);
+    platform.start_agent().await;
+    assert_eq!(platform.rolled_out(position).await.status, RolloutStatus::Succeeded);
+    let before = platform.engine.inspect("acme.shop.one").await.unwrap().unwrap();
+
+    let again = schemas::work::Command { cause: streams::clock::new_id(), ..command };
+    platform.bus.send_work(&"local".parse().unwrap(), &again).await.unwrap();
+    platform.succeeds(&json!({ "containers/one.json": tool(json!({})), "containers/two.json": tool(json!({})) })).await;
+    let after = platform.engine.inspect("acme.shop.one").await.unwrap().unwrap();
+    assert_eq!((before.id, before.started_ns), (after.id, after.started_ns));
+    assert_eq!(platform.kinds().iter().filter(|it| **it == "fleetlog.work.dead.v1").count(), 0);
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_of_an_earlier_coordinator_is_refused() {
+    let mut platform = Platform::start().await;
+    let mut queue = without_agent(&mut platform).await;
+    let position = platform.push(&json!({ "containers/one.json": tool(json!({})) })).await;
+    let job = queue.next().await.unwrap();
+    let old = job.command.clone();
+    job.ack().await.unwrap();
+    drop(queue);
+    // The next one has a higher epoch and sends its own command.
+    platform.kill_halves().await;
+    platform.start_halves().await;
+    assert_eq!(platform.rolled_out(position).await.status, RolloutStatus::Succeeded);
+    platform.succeeds(&json!({})).await;
+    let old = schemas::work::Command { cause: streams::clock::new_id(), ..old };
+    platform.bus.send_work(&"local".parse().unwrap(), &old).await.unwrap();
+    platform.succeeds(&json!({ "containers/two.json": tool(json!({})) })).await;
+    assert!(platform.engine.inspect("acme.shop.one").await.unwrap().is_none(), "a zombie's command was carried out");
+    platform.stop().await;
+}

@@ -36,9 +36,15 @@ async fn ask(address: SocketAddr, path: &str) -> Result<u16, String> {
         .body(http_body_util::Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
     // The connection only moves while it is polled; it ends with this function.
+    let mut answer = std::pin::pin!(sender.send_request(request));
     let answer = tokio::select! {
-        answer = sender.send_request(request) => answer,
-        end = connection => return Err(end.err().map_or("it hung up".to_owned(), |error| error.to_string())),
+        biased;
+        answer = &mut answer => answer,
+        // A server may close right behind its answer: the answer is there all the same.
+        end = connection => match end {
+            Ok(()) => answer.await,
+            Err(error) => return Err(error.to_string()),
+        },
     };
     answer.map(|answer| answer.status().as_u16()).map_err(|error| error.to_string())
 }
@@ -149,5 +155,56 @@ async fn look_after(host: Arc<Host>, it: Watched, end: CancellationToken) {
         }
         host.tell_health(&slot, &it.fleet, &it.container, &seen, change, Why::Seen).await;
         known = answer.is_ok().then_some(seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Answers every connection with `answer` and closes it at once.
+    async fn ask_server(answer: &'static str, times: usize) -> Vec<Result<(), String>> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = async {
+            for _ in 0..times {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 1024];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        };
+        let client = async {
+            let mut answers = Vec::new();
+            for _ in 0..times {
+                answers.push(get(address.ip(), address.port(), "/", Duration::from_secs(5)).await);
+            }
+            answers
+        };
+        tokio::join!(server, client).1
+    }
+
+    #[tokio::test]
+    async fn a_server_that_closes_right_behind_its_answer_is_healthy_every_time() {
+        let answers = ask_server("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", 300).await;
+        assert!(answers.iter().all(Result::is_ok), "{:?}", answers.iter().find(|it| it.is_err()));
+    }
+
+    #[tokio::test]
+    async fn another_status_is_said() {
+        assert_eq!(ask_server("HTTP/1.0 503 No\r\n\r\n", 1).await, [Err("status 503".to_owned())]);
+        assert_eq!(ask_server("HTTP/1.0 302 Found\r\nLocation: /x\r\n\r\n", 1).await, [Ok(())]);
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_said() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let why = get(address.ip(), address.port(), "/", Duration::from_secs(5)).await.unwrap_err();
+        assert!(why.contains("refused"), "{why}");
     }
 }

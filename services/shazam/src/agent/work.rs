@@ -47,6 +47,14 @@ async fn handle(host: Arc<Host>, job: Job) {
         tracing::info!(fleet = %command.fleet, step = command.step, epoch = command.epoch, "a command of an earlier coordinator was refused");
         return answered(job.ack().await);
     }
+    if job.last_delivery {
+        // Whatever breaks us off at it every time: better said than tried for ever, or dropped without a word.
+        let error = format!("given up after {} deliveries: it broke off each time", job.deliveries);
+        if host.report(&ended(command, Some(error), Duration::ZERO, Some(job.deliveries)), answer_id(command)).await {
+            answered(job.give_up().await);
+        }
+        return;
+    }
     let started = Instant::now();
     let mut outcome = std::pin::pin!(carry_out(&host, command));
     let outcome = loop {
@@ -60,17 +68,26 @@ async fn handle(host: Arc<Host>, job: Job) {
         }
     };
     let Some(outcome) = outcome else { return };
-    let report = StepReport {
+    let report = ended(command, outcome.err().map(|error| error.to_string()), started.elapsed(), None);
+    if host.report(&report, answer_id(command)).await {
+        answered(job.ack().await);
+    }
+}
+
+fn ended(command: &Command, error: Option<String>, took: Duration, gave_up_after: Option<u64>) -> Report {
+    Report::Step(StepReport {
         fleet: command.fleet.clone(),
         rollout: command.rollout,
         step: command.step,
-        error: outcome.err().map(|error| error.to_string()),
-        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        gave_up_after: None,
-    };
-    if host.report(&Report::Step(report), Uuid::new_v5(&command.cause, b"ended")).await {
-        answered(job.ack().await);
-    }
+        error,
+        duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        gave_up_after,
+    })
+}
+
+/// However often a command is done, it is answered once.
+fn answer_id(command: &Command) -> Uuid {
+    Uuid::new_v5(&command.cause, b"ended")
 }
 
 /// A command that is not taken off the queue comes again, and doing it twice is harmless.

@@ -91,8 +91,17 @@ impl Platform {
 
     /// Starts the coordinator and the agent.
     pub async fn start_halves(&mut self) {
+        self.start_coordinator().await;
+        self.start_agent().await;
+    }
+
+    pub async fn start_coordinator(&mut self) {
         self.stop_halves = self.shutdown.child_token();
         let coordinator = Coordinator::start(self.bus.clone(), key(), self.stop_halves.clone()).await.unwrap();
+        self.halves.spawn(async move { coordinator.run().await.unwrap() });
+    }
+
+    pub async fn start_agent(&mut self) {
         let config = AgentConfig {
             node: "local".parse().unwrap(),
             installation: self.installation,
@@ -100,7 +109,6 @@ impl Platform {
             calls_in_flight: 8,
         };
         let agent = Agent::start(config, self.bus.clone(), self.stop_halves.clone()).await.unwrap();
-        self.halves.spawn(async move { coordinator.run().await.unwrap() });
         self.halves.spawn(async move { agent.run().await.unwrap() });
     }
 

@@ -160,6 +160,16 @@ async fn what_is_in_the_way_fails_the_step_and_is_named() {
         "{errors:?}"
     );
     assert!(platform.engine.inspect("acme.shop.worker").await.unwrap().unwrap().labels.is_empty(), "left as it was");
+
+    // A port that a container has is told with that container's name.
+    platform.engine.vacate(&"8080:80".parse().unwrap());
+    let holder = schemas::spec::Spec { ports: vec!["8080:81".parse().unwrap()], ..stranger };
+    platform.engine.create("holder", &holder, &engine::Labels::new(), &attachment).await.unwrap();
+    platform.engine.start("holder").await.unwrap();
+    let position = platform.push(&json!({ "containers/web.json": tool(json!({ "ports": ["8080:80"] })) })).await;
+    let error = platform.rolled_out(position).await.error.unwrap();
+    assert!(error.contains("port 8080 of the node is taken by container `holder`"), "{error}");
+    assert!(platform.engine.inspect("acme.shop.web").await.unwrap().is_none(), "nothing half done");
     platform.stop().await;
 }
 

@@ -3,7 +3,8 @@
 use engine::{Container, EngineError, NetworkAttachment, State};
 use schemas::descriptors::Condition;
 use schemas::names::{FleetId, Name};
-use schemas::spec::resource_name;
+use schemas::plan::Action;
+use schemas::spec::{Port, resource_name};
 use schemas::work::{Command, Target};
 
 use super::error::StepError;
@@ -28,11 +29,14 @@ impl Host {
         let name = container_name(&command.fleet, &command.container);
         for need in &target.needs {
             let needed = container_name(&command.fleet, &need.container);
-            let met = self.ready(&needed, &need.readiness, need.condition).await;
-            met.map_err(|error| StepError::Need { needed: need.container.to_string(), why: error.to_string() })?;
+            match self.ready(&needed, &need.readiness, need.condition).await {
+                Ok(_) => {}
+                Err(error) if error.is_passing() => return Err(error),
+                Err(error) => {
+                    return Err(StepError::Need { needed: need.container.to_string(), why: error.to_string() });
+                }
+            }
         }
-        // What can fail comes before anything is stopped.
-        self.have_image(&target.spec.image).await?;
         for (volume, docker) in &target.volumes {
             self.have_volume(&command.fleet, volume, docker).await?;
         }
@@ -52,7 +56,15 @@ impl Host {
         name: &str,
         slot: &Slot,
     ) -> Result<(), StepError> {
-        let why = Why::Step(command.cause);
+        if command.action == Action::Create {
+            // The usual case costs no look: Docker says by itself what is in the way, or missing.
+            match self.make(command, target, name).await {
+                Err(StepError::Engine(EngineError::NameTaken { .. } | EngineError::ImageMissing { .. })) => {}
+                end => return end,
+            }
+        }
+        // What can fail comes before anything is stopped.
+        self.have_image(&target.spec.image).await?;
         if let Some(seen) = self.engine.inspect(name).await? {
             if !self.is_ours(&seen.labels) {
                 return Err(StepError::Stranger { kind: "container", name: name.to_owned() });
@@ -60,13 +72,13 @@ impl Host {
             if seen.labels.get(SPEC) == Some(&target.digest) {
                 return self.have_running(command, &seen, slot).await;
             }
-            self.stop(&seen).await?;
-            if let Some(stopped) = self.engine.inspect(&seen.id).await? {
-                self.tell(slot, &command.fleet, &command.container, &stopped, Why::Asked(command.cause)).await;
-            }
-            self.engine.remove(&seen.id).await?;
-            self.tell_removed(slot, &command.fleet, &command.container, &seen.id, None, why).await;
+            self.take_away(command, &seen, slot).await?;
         }
+        self.make(command, target, name).await
+    }
+
+    /// Makes a container and starts it: both, or neither.
+    async fn make(&self, command: &Command, target: &Target, name: &str) -> Result<(), StepError> {
         let mut labels = self.labels(&command.fleet, Some(&command.container));
         labels.insert(SPEC.to_owned(), target.digest.clone());
         labels.insert(COMMIT.to_owned(), command.commit.to_string());
@@ -76,8 +88,35 @@ impl Host {
         if let Err(error) = self.engine.start(&id).await {
             // Half a container would only be in the way: of the next try, and of whoever looks.
             self.engine.remove(&id).await?;
-            return Err(error.into());
+            return Err(match error {
+                EngineError::PortTaken { message, .. } => self.port_taken(&target.spec.ports, message).await,
+                error => error.into(),
+            });
         }
+        Ok(())
+    }
+
+    /// Names who holds one of the ports, where that is a container.
+    async fn port_taken(&self, ports: &[Port], message: String) -> StepError {
+        let everything = self.engine.list(&engine::Scope::default()).await.unwrap_or_default();
+        for listed in everything.iter().filter(|it| it.state == State::Running) {
+            let Ok(Some(seen)) = self.engine.inspect(&listed.id).await else { continue };
+            let held = ports.iter().find(|port| seen.shown.ports.iter().any(|it| it.clashes_with(port)));
+            if let Some(port) = held {
+                let holder = format!("container `{}`", seen.name);
+                return StepError::PortTaken { port: port.host, holder, message };
+            }
+        }
+        let holder = "a process outside Docker".to_owned();
+        StepError::PortTaken { port: ports.first().map_or(0, |port| port.host), holder, message }
+    }
+
+    /// Stops a container of ours and removes it, and tells both.
+    async fn take_away(&self, command: &Command, seen: &Container, slot: &Slot) -> Result<(), StepError> {
+        self.stop(command, seen, slot).await?;
+        self.engine.remove(&seen.id).await?;
+        let why = Why::Step(command.cause);
+        self.tell_removed(slot, &command.fleet, &command.container, &seen.id, None, why).await;
         Ok(())
     }
 
@@ -104,9 +143,6 @@ impl Host {
                     drop(there);
                     *network.write().await = false;
                 }
-                Err(EngineError::NameTaken { name, .. }) => {
-                    return Err(StepError::Stranger { kind: "container", name });
-                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -122,10 +158,7 @@ impl Host {
         }
         let _turn = self.calls.acquire().await;
         if seen.state == State::Running {
-            self.stop(seen).await?;
-            if let Some(stopped) = self.engine.inspect(&seen.id).await? {
-                self.tell(slot, &command.fleet, &command.container, &stopped, Why::Asked(command.cause)).await;
-            }
+            self.stop(command, seen, slot).await?;
         }
         self.engine.start(&seen.id).await?;
         Ok(())
@@ -137,23 +170,21 @@ impl Host {
         if let Some(seen) = self.engine.inspect(&name).await?
             && self.is_ours(&seen.labels)
         {
-            self.stop(&seen).await?;
-            if let Some(stopped) = self.engine.inspect(&seen.id).await? {
-                self.tell(slot, &command.fleet, &command.container, &stopped, Why::Asked(command.cause)).await;
-            }
-            self.engine.remove(&seen.id).await?;
-            let why = Why::Step(command.cause);
-            self.tell_removed(slot, &command.fleet, &command.container, &seen.id, None, why).await;
+            self.take_away(command, &seen, slot).await?;
         }
         self.drop_network(&command.fleet).await
     }
 
-    /// Asks a container to end the way it was made to be asked.
-    async fn stop(&self, seen: &Container) -> Result<(), EngineError> {
+    /// Asks a container to end the way it was made to be asked, and tells how it ended.
+    async fn stop(&self, command: &Command, seen: &Container, slot: &Slot) -> Result<(), EngineError> {
         match self.engine.stop(&seen.id, None, seen.shown.stop.grace.into()).await {
-            Err(EngineError::NotFound { .. }) => Ok(()),
-            end => end,
+            Ok(()) | Err(EngineError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
         }
+        if let Some(stopped) = self.engine.inspect(&seen.id).await? {
+            self.tell(slot, &command.fleet, &command.container, &stopped, Why::Asked(command.cause)).await;
+        }
+        Ok(())
     }
 
     async fn have_image(&self, image: &str) -> Result<(), StepError> {

@@ -16,6 +16,16 @@ pub enum StepError {
         /// Its name in Docker.
         name: String,
     },
+    /// A port of the node is not free.
+    #[error("port {port} of the node is taken by {holder}: free it or publish another ({message})")]
+    PortTaken {
+        /// The node's port.
+        port: u16,
+        /// Who has it.
+        holder: String,
+        /// What Docker said.
+        message: String,
+    },
     /// What is needed did not get there.
     #[error("needs `{needed}`: {why}")]
     Need {

@@ -672,7 +672,7 @@ fn ports() {
 
 #[test]
 fn references_cannot_blow_a_text_up() {
-    // 2^40 bytes, were it rendered; then a chain of 20 steps, and one of 60,000.
+    // Texts of megabytes, were they rendered; then a chain of 20 steps, and one of 25,000.
     let doubles: String = (1..=15)
         .map(|i| format!(", \"v{i}\": \"{{{{ variables.bomb.v{0} }}}}{{{{ variables.bomb.v{0} }}}}\"", i - 1))
         .collect();

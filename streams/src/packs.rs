@@ -11,10 +11,12 @@ use schemas::event::PackRef;
 use schemas::names::FleetId;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::bus::Bus;
 use crate::catalog::pack_subject;
+use crate::connection;
 use crate::error::{PackError, SendError};
 use crate::publish::Message;
 
@@ -54,7 +56,7 @@ impl Bus {
                 }
                 read = fill(&mut reader, &mut buffer), if !ended && in_flight.len() < IN_FLIGHT => {
                     ended = read.map_err(|source| PackError::Io { what: "read", id, source })? == 0;
-                    if buffer.len() < CHUNK_BYTES && !(ended && !buffer.is_empty()) {
+                    if buffer.len() < CHUNK_BYTES && (!ended || buffer.is_empty()) {
                         continue;
                     }
                     let chunk = std::mem::replace(&mut buffer, BytesMut::with_capacity(CHUNK_BYTES)).freeze();
@@ -73,8 +75,19 @@ impl Bus {
         let mut headers = HeaderMap::new();
         headers.insert(PACK, id.to_string());
         headers.insert(CHUNK, chunk.to_string());
+        // The first chunk tells at once that nobody is there; a pack that is half stored is worth some waiting.
+        let deadline = Instant::now() + self.deadline;
+        if chunk > 0 {
+            connection::up_before(self.link(), deadline).await;
+        }
         let message = Message { subject, headers, body };
-        let stored: Result<u64, SendError> = self.store(message, &format!("{id}-{chunk}")).await;
+        let mut stored = self.store(message.clone(), &format!("{id}-{chunk}")).await;
+        while let Err(SendError::Unavailable { .. }) = stored
+            && chunk > 0
+            && self.before_next_attempt(deadline).await
+        {
+            stored = self.store(message.clone(), &format!("{id}-{chunk}")).await;
+        }
         stored.map_err(|source| PackError::Store { id, chunk, source })
     }
 }

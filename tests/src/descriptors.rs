@@ -20,7 +20,7 @@ pub fn gated() -> Value {
     json!({
         "image": IMAGE,
         "command": forever(":"),
-        "health": { "command": ["test", "-f", "/tmp/go"], "interval": "500ms", "timeout": "2s", "within": "2m", "retries": 200 },
+        "health": { "command": ["test", "-f", "/tmp/go"], "interval": "500ms", "timeout": "2s", "within": "2m", "retries": 100 },
     })
 }
 

@@ -1,13 +1,14 @@
 //! Docker as a user sees it: through its own command line.
 
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::process::{Ran, run};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// `docker …`
 #[track_caller]
@@ -66,19 +67,25 @@ pub fn inspect_one(thing: Thing, id: &str) -> Option<Value> {
 
 /// Removes everything with this label; tells what is still there afterwards.
 pub fn remove_all(label: &str) -> Vec<String> {
-    for thing in Thing::ALL {
-        for id in ids(thing, &[label]) {
-            // It may be gone by now, or go a moment later: what counts is the list at the end.
-            match thing {
-                Thing::Container => docker(&["container", "rm", "--force", "--volumes", &id]),
-                _ => docker(&[thing.word(), "rm", &id]),
-            };
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        for thing in Thing::ALL {
+            for id in ids(thing, &[label]) {
+                // It may be gone by now, or go a moment later: what counts is the list at the end.
+                match thing {
+                    Thing::Container => docker(&["container", "rm", "--force", "--volumes", &id]),
+                    _ => docker(&[thing.word(), "rm", &id]),
+                };
+            }
         }
+        let named = |thing: Thing| ids(thing, &[label]).into_iter().map(move |id| format!("{} {id}", thing.word()));
+        let left: Vec<String> = Thing::ALL.into_iter().flat_map(named).collect();
+        // A network stays busy for a moment after its last container went.
+        if left.is_empty() || Instant::now() >= deadline {
+            return left;
+        }
+        thread::sleep(Duration::from_millis(100));
     }
-    Thing::ALL
-        .iter()
-        .flat_map(|thing| ids(*thing, &[label]).into_iter().map(|id| format!("{} {id}", thing.word())))
-        .collect()
 }
 
 /// A container that is none of ours: no label, gone when dropped.

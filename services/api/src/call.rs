@@ -28,8 +28,7 @@ impl Call {
     pub fn read(route: &Route, path: &RawPathParams, uri: &Uri, headers: HeaderMap) -> Result<Self, Problem> {
         let Query(query) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| Problem::bad_request(format!("the query cannot be read: {error}")))?;
-        let known: Vec<_> =
-            route.parameters.iter().filter(|it| it.place == Place::Query).map(|it| it.name).collect();
+        let known: Vec<_> = route.parameters.iter().filter(|it| it.place == Place::Query).map(|it| it.name).collect();
         for (index, (name, _)) in query.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 return Err(Problem::unknown_parameter(name, &known));
@@ -79,7 +78,9 @@ impl Call {
     pub fn min_position(&self) -> Result<u64, Problem> {
         let Some(value) = self.headers.get(MIN_POSITION) else { return Ok(0) };
         let text = String::from_utf8_lossy(value.as_bytes());
-        text.trim().parse().map_err(|_| Problem::bad_parameter("Fleetlog-Min-Position", &text, "a position, such as 17"))
+        text.trim()
+            .parse()
+            .map_err(|_| Problem::bad_parameter("Fleetlog-Min-Position", &text, "a position, such as 17"))
     }
 
     /// Whether the client asks for one JSON document a line, and not before for one as a whole.

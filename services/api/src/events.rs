@@ -21,8 +21,6 @@ use crate::reply;
 const NEXT: HeaderName = HeaderName::from_static("fleetlog-next");
 /// How long a request waits for the position that it names.
 const WITHIN: Duration = Duration::from_secs(5);
-/// Events that one request looks through at most, whatever its filter leaves of them.
-const MAX_SCAN: usize = 10_000;
 /// Events that are held in memory at a time.
 const CHUNK: usize = 200;
 
@@ -73,7 +71,7 @@ async fn scan(
             if filter.lets(event) {
                 text.push(&Shown::from(event))?;
             }
-            if at < head && (text.count() >= limit || text.is_full() || seen >= MAX_SCAN) {
+            if at < head && (text.count() >= limit || text.is_full() || seen >= api.max_scan) {
                 return Ok((head, Some(at)));
             }
         }

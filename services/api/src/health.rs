@@ -25,9 +25,7 @@ pub(crate) async fn ready(api: Api) -> Result<Response, Problem> {
 
 /// The shape of `/readyz`.
 pub(crate) fn readiness(ready: bool, services: &BTreeMap<&'static str, Option<String>>) -> Value {
-    let shown: BTreeMap<_, _> = services
-        .iter()
-        .map(|(name, why)| (name, json!({ "ready": why.is_none(), "reason": why })))
-        .collect();
+    let shown: BTreeMap<_, _> =
+        services.iter().map(|(name, why)| (name, json!({ "ready": why.is_none(), "reason": why }))).collect();
     json!({ "ready": ready, "version": env!("CARGO_PKG_VERSION"), "services": shown })
 }

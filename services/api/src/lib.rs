@@ -37,11 +37,21 @@ pub type Look = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 pub struct Api {
     bus: Bus,
     services: Arc<[(&'static str, Look)]>,
+    max_scan: usize,
 }
+
+/// Events that one request looks through at most, whatever its filter leaves of them.
+const MAX_SCAN: usize = 10_000;
 
 impl Api {
     /// The face of a platform that is reached over `bus`; `services` are what `/readyz` looks at, by name.
     pub fn new(bus: Bus, services: Vec<(&'static str, Look)>) -> Self {
-        Self { bus, services: services.into() }
+        Self { bus, services: services.into(), max_scan: MAX_SCAN }
+    }
+
+    /// The same, but one request looks through so many events at most, instead of 10,000.
+    #[must_use]
+    pub fn with_max_scan(self, events: usize) -> Self {
+        Self { max_scan: events, ..self }
     }
 }

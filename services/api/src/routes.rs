@@ -128,12 +128,7 @@ pub const ROUTES: &[Route] = &[
         operation: "health",
         summary: "Whether the process is alive.",
         parameters: &[],
-        answer: Answer {
-            summary: "it is alive",
-            content: &[(JSON, Some("Health"))],
-            positioned: false,
-            problems: &[],
-        },
+        answer: Answer { summary: "it is alive", content: &[(JSON, Some("Health"))], positioned: false, problems: &[] },
         open: true,
         handler: |_, _| Box::pin(health::alive()),
     },

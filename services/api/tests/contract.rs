@@ -1,5 +1,7 @@
 //! The table of routes, the router and the contract say the same.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -34,7 +36,8 @@ fn every_route_is_in_the_contract_as_the_table_says() {
         let in_path = route.parameters.iter().filter(|it| it.place == Place::Path).count();
         assert_eq!(route.path.matches('{').count(), in_path, "{}", route.path);
     }
-    let documented: usize = contract["paths"].as_object().unwrap().values().map(|it| it.as_object().unwrap().len()).sum();
+    let documented: usize =
+        contract["paths"].as_object().unwrap().values().map(|it| it.as_object().unwrap().len()).sum();
     assert_eq!(documented, ROUTES.len(), "the contract tells of paths that are not in the table");
 }
 

@@ -1,5 +1,7 @@
 //! `GET /v1/events`: pages, filters, lines, and waiting for a position.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
+
 mod support;
 
 use std::time::{Duration, Instant};
@@ -18,7 +20,8 @@ fn refused() -> Data {
 async fn log() -> Platform {
     let platform = Platform::start().await;
     let shop = || Scope::Fleet(id("acme/shop"));
-    let opened = LogOpened { incarnation: platform.bus.incarnation(), installation: Uuid::nil(), version: "0".to_owned() };
+    let opened =
+        LogOpened { incarnation: platform.bus.incarnation(), installation: Uuid::nil(), version: "0".to_owned() };
     platform.append(Scope::Platform, "log", "fleetlog", Data::LogOpened(opened)).await;
     platform.append(shop(), "refs/heads/main", "admin", refused()).await;
     platform.append(Scope::Fleet(id("acme/till")), "refs/heads/main", "admin", refused()).await;
@@ -82,6 +85,23 @@ async fn filters_let_through_what_they_name() {
     }
     let page = platform.get("/v1/events?type=git.refused&limit=2").await.json();
     assert_eq!((positions(&page), page["next"].as_str()), (vec![2, 3], Some("3")));
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_looks_through_so_much_and_says_where_to_go_on() {
+    let platform = log().await.with_max_scan(2);
+    let mut pages = Vec::new();
+    let mut after = "0".to_owned();
+    loop {
+        let page = platform.get(&format!("/v1/events?type=coordinator.took&after={after}")).await.json();
+        pages.push(positions(&page));
+        match page["next"].as_str() {
+            Some(next) => after = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(pages, [vec![], vec![], vec![6]], "each request sees two events");
     platform.stop().await;
 }
 

@@ -1,5 +1,7 @@
 //! Fleets and rollouts, as the registry tells them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
+
 mod support;
 
 use schemas::event::{
@@ -33,26 +35,32 @@ fn shop() -> Fleet {
         "removed": [],
     }));
     let refs = vec![RefUpdate { name: "refs/heads/main".to_owned(), old: None, new: Some(COMMIT.parse().unwrap()) }];
-    apply(&mut fleet, Data::GitPushed(GitPushed {
-        created: true,
-        refs,
-        pack: None,
-        deploy: "main".to_owned(),
-        commit: Some(COMMIT.parse().unwrap()),
-        descriptors: descriptors.unwrap(),
-        reason: None,
-    }));
+    apply(
+        &mut fleet,
+        Data::GitPushed(GitPushed {
+            created: true,
+            refs,
+            pack: None,
+            deploy: "main".to_owned(),
+            commit: Some(COMMIT.parse().unwrap()),
+            descriptors: descriptors.unwrap(),
+            reason: None,
+        }),
+    );
     for _ in 0..3 {
         let container = "api".parse().unwrap();
         let step = Step { container, action: Action::Create, reasons: Vec::new(), after: Vec::new() };
-        let rollout = apply(&mut fleet, Data::RolloutPlanned(RolloutPlanned {
-            commit: COMMIT.parse().unwrap(),
-            desired: 1,
-            observed: 1,
-            epoch: 1,
-            node: "local".parse().unwrap(),
-            steps: vec![step],
-        }));
+        let rollout = apply(
+            &mut fleet,
+            Data::RolloutPlanned(RolloutPlanned {
+                commit: COMMIT.parse().unwrap(),
+                desired: 1,
+                observed: 1,
+                epoch: 1,
+                node: "local".parse().unwrap(),
+                steps: vec![step],
+            }),
+        );
         apply(&mut fleet, Data::RolloutSucceeded(RolloutSucceeded { rollout, duration_ms: 5 }));
     }
     let change = |name: &str, at_ns| ContainerChange {
@@ -145,9 +153,11 @@ async fn a_registry_that_cannot_answer_is_told_as_what_it_is() {
     let platform = Platform::start().await;
     assert_eq!(platform.get("/v1/fleets").await.problem(503).0, "unavailable");
     platform.stop().await;
-    for (code, status, kind) in
-        [(FaultCode::Behind, 504, "behind"), (FaultCode::Stopped, 503, "unavailable"), (FaultCode::BadRequest, 400, "bad-request")]
-    {
+    for (code, status, kind) in [
+        (FaultCode::Behind, 504, "behind"),
+        (FaultCode::Stopped, 503, "unavailable"),
+        (FaultCode::BadRequest, 400, "bad-request"),
+    ] {
         let mut platform = Platform::start().await;
         platform.fleet(Err(Fault { code, message: "because".to_owned() })).await;
         let (seen, document) = platform.get("/v1/fleets/acme/shop").await.problem(status);

@@ -8,14 +8,14 @@ use schemas::units::Span;
 
 const FIRST_STEPS: &str = "\
 First steps:
-  fleetlog up                                  start the platform; it says `ready http://127.0.0.1:7070`
+  fleetlog up                          start the platform; it says `ready http://ADDR`
   export FLEETLOG_TOKEN=$(cat .fleetlog/admin.token)
-  cd my-fleet && fleetlog check                look for faults before you push
+  cd my-fleet && fleetlog check        look for faults before you push
   git push -o create http://admin:$FLEETLOG_TOKEN@127.0.0.1:7070/git/acme/shop.git main
-  fleetlog status                              what should run, and what does
+  fleetlog status                      what should run, and what does
 
-As a client it reads FLEETLOG_URL (default http://127.0.0.1:7070) and FLEETLOG_TOKEN; inside a clone both are taken
-from the remote's URL where they are not set.
+As a client it reads FLEETLOG_URL (default http://127.0.0.1:7070) and FLEETLOG_TOKEN; inside
+a clone both are taken from the remote's URL where they are not set.
 
 Exit status: 0 done, 1 the thing asked for failed, 2 wrong usage, 3 not allowed, 4 not reachable.";
 
@@ -40,13 +40,14 @@ pub enum Command {
 
 const UP: &str = "\
 Examples:
-  fleetlog up                                          everything in ./.fleetlog, on 127.0.0.1:7070
+  fleetlog up                          everything in ./.fleetlog, on 127.0.0.1:7070
   fleetlog up --data /var/lib/fleetlog --listen 127.0.0.1:80
   fleetlog up --docker tcp://127.0.0.1:2375 --node n1
 
-Prints one line, `ready http://ADDR`, on standard output once every service is up; logs go to standard error.
-The first start writes a token to DIR/admin.token. Ctrl-C stops it in order and leaves containers running; a second
-Ctrl-C leaves at once. Back up DIR/nats and DIR/master.key: everything else is made anew from them.
+Prints one line, `ready http://ADDR`, on standard output once every service is up; logs go
+to standard error. The first start writes a token to DIR/admin.token. Ctrl-C stops it in
+order and leaves containers running; a second Ctrl-C leaves at once. Back up DIR/nats and
+DIR/master.key: everything else is made anew from them.
 
 Next: export FLEETLOG_TOKEN=$(cat .fleetlog/admin.token); fleetlog status";
 
@@ -72,7 +73,7 @@ pub struct UpOptions {
     #[arg(long, env = "FLEETLOG_NODE", value_name = "NAME", default_value = "local")]
     pub node: NodeName,
     /// Serve without TLS on an address that others can reach: the token crosses the network in the clear
-    #[arg(long, env = "FLEETLOG_INSECURE")]
+    #[arg(long, env = "FLEETLOG_INSECURE", value_parser = clap::builder::FalseyValueParser::new())]
     pub insecure: bool,
     /// What to log: a level, or `target=level,…` [default: RUST_LOG, else info]
     #[arg(long, env = "FLEETLOG_LOG", value_name = "FILTER")]
@@ -118,7 +119,9 @@ Next: git push; or git push -o plan, to see what it would change")]
     #[command(after_help = "\
 Examples:
   git push -o no-wait fleet main && fleetlog wait HEAD
-  fleetlog wait 1a2b3c4d --fleet acme/shop --within 5m")]
+  fleetlog wait 1a2b3c4d --fleet acme/shop --within 5m
+
+Next, where it failed: fleetlog rollouts, or fleetlog events --type rollout.step")]
     Wait(WaitOptions),
     /// Show a fleet's newest rollouts, the newest first
     #[command(after_help = "\

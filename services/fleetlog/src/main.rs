@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         return git::hook::main(&hook);
     }
     match cli::Cli::parse().command {
-        Command::Up(options) => up::main(options),
+        Command::Up(options) => up::main(*options),
         Command::Client(command) => client::main(command),
     }
 }

@@ -29,11 +29,11 @@ const WORKERS: usize = 2;
 const BLOCKING: usize = 32;
 
 /// Runs the platform. 0: it was asked to stop and did; 1: it could not start or go on; 2: wrong usage.
-pub fn main(options: Box<UpOptions>) -> ExitCode {
+pub fn main(options: UpOptions) -> ExitCode {
     if let Err(error) = log::start(options.log.as_deref()) {
         return complain(2, &error);
     }
-    let plan = match Plan::read(*options) {
+    let plan = match Plan::read(options) {
         Ok(plan) => plan,
         Err(error) => return complain(2, &error),
     };

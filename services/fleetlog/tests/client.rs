@@ -1,5 +1,7 @@
 //! The command-line client: what it prints, and its exit status.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
+
 mod support;
 
 use std::fs;
@@ -82,8 +84,46 @@ fn events_are_shown_to_their_end_and_followed_from_there() {
     let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(first, events[0]);
     assert!(follow.try_wait().unwrap().is_none());
+
+    // What comes next is shown without a question: here the next coordinator, after a restart that it bears.
+    let address = platform.url.strip_prefix("http://").unwrap().to_owned();
+    platform.stop();
+    let mut command = bare();
+    command.args(["up", "--listen", &address, "--docker", "unix:///nonexistent/docker.sock", "--data"]);
+    command.arg(folder.data());
+    if let Some(program) = std::env::var_os("FLEETLOG_NATS_SERVER") {
+        command.arg("--nats-server").arg(program);
+    }
+    let platform = folder.spawn(command).ready();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let shown = std::iter::repeat_with(&mut next).take(2).last().unwrap();
+    assert_eq!(shown["type"], "fleetlog.coordinator.took.v1");
+    assert_eq!(shown["position"], 3);
     follow.kill().unwrap();
     follow.wait().unwrap();
+    platform.stop();
+}
+
+#[test]
+fn a_wait_ends_when_its_time_is_up() {
+    let folder = Folder::new();
+    let platform = folder.start(); // without Docker: the rollout waits for its node
+    let clone = folder.path().join("clone");
+    git_ok(folder.path(), &["init", "--quiet", "--initial-branch=main", "clone"]);
+    fs::create_dir(clone.join("containers")).unwrap();
+    fs::write(clone.join("containers/web.json"), "{ \"image\": \"demo/tool:1\" }").unwrap();
+    git_ok(&clone, &["add", "--all"]);
+    git_ok(&clone, &["commit", "--quiet", "--message", "one"]);
+    git_ok(&clone, &["push", "--quiet", "-o", "create", "-o", "no-wait", &platform.remote("acme/shop"), "main"]);
+    let begun = Instant::now();
+    let waited =
+        platform.client(&["wait", "HEAD", "--within", "1500ms", "--fleet", "acme/shop"]).current_dir(&clone).output();
+    let waited = waited.unwrap();
+    assert_eq!(code(&waited), 1, "{}", err(&waited));
+    assert!(err(&waited).contains("1500ms"), "{}", err(&waited));
+    assert!(begun.elapsed().as_secs() < 4, "{:?}", begun.elapsed());
+    let status = platform.cli(&["status"]);
+    assert!(out(&status).contains("missing") && out(&status).contains("0 of 1 running"), "{}", out(&status));
     platform.stop();
 }
 
@@ -109,6 +149,7 @@ fn every_command_has_a_help_that_shows_how() {
         assert_eq!(code(&help), 0);
         assert!(out(&help).contains(&format!("fleetlog {command}")), "{command}: {}", out(&help));
         assert!(out(&help).contains("Examples:"), "{command}");
+        assert!(out(&help).lines().all(|it| it.chars().count() <= 100), "{command}: {}", out(&help));
     }
     let secret = bare().args(["up", "--help"]).env("FLEETLOG_NATS", "nats://a:hidden@h").output().unwrap();
     assert!(!out(&secret).contains("hidden"), "{}", out(&secret));
@@ -144,7 +185,10 @@ fn a_push_is_waited_for_in_its_clone_without_any_setting() {
     }
     println!("waited {:?}", begun.elapsed());
     let state: Value = serde_json::from_str(&out(&here(&["state", "--json"]))).unwrap();
-    assert_eq!((state["commit"].as_str(), &state["desired"]["variables"]["app"]["region"]), (Some(&*commit), &"eu-1".into()));
+    assert_eq!(
+        (state["commit"].as_str(), &state["desired"]["variables"]["app"]["region"]),
+        (Some(&*commit), &"eu-1".into())
+    );
     let rollouts: Value = serde_json::from_str(&out(&here(&["rollouts", "--json"]))).unwrap();
     assert_eq!(rollouts["rollouts"][0]["status"], "succeeded");
     assert!(out(&here(&["rollouts"])).contains(&commit[..8]));

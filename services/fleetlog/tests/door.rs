@@ -1,5 +1,7 @@
 //! One token, on every door, before a body is read.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
+
 mod support;
 
 use std::io::{Read as _, Write as _};
@@ -20,9 +22,10 @@ fn every_door_but_the_open_ones_needs_the_token() {
     let platform = folder.start();
     let token = platform.token();
     let example = |path: &str| path.replace("{owner}", "acme").replace("{fleet}", "shop").replace("{id}", "1");
-    let mut closed: Vec<_> = ["/git/acme/shop.git/info/refs?service=git-upload-pack", "/git", "/git/x", "/v1", "/metrics"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut closed: Vec<_> =
+        ["/git/acme/shop.git/info/refs?service=git-upload-pack", "/git", "/git/x", "/v1", "/metrics"]
+            .map(str::to_owned)
+            .to_vec();
     for route in api::ROUTES {
         if route.open {
             assert_eq!(platform.ask(route.path, &[]).status, 200, "{} is open", route.path);

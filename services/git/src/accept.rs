@@ -1,7 +1,7 @@
 //! `proc-receive`: makes a push true. Locks the refs, appends one `git.pushed`, moves the refs.
 //!
-//! Writes `git.pushed`, or `git.refused` where somebody else was first. From `prepare` on everything is finished, whether
-//! the pusher is still there or not: refs have moved exactly if the event is in the log.
+//! Writes `git.pushed`, or `git.refused` where somebody else was first. From `prepare` on everything is finished,
+//! whether the pusher is still there or not: refs have moved exactly if the event is in the log.
 
 use std::io;
 
@@ -12,6 +12,7 @@ use tokio::io::AsyncRead;
 use crate::config::FaultPoint;
 use crate::context::{Context, chain, names};
 use crate::desk::Pen;
+use crate::error::GitError;
 use crate::follow::catch_up;
 use crate::pktline;
 use crate::push::{Accepted, Inspected, Push};
@@ -146,9 +147,7 @@ async fn append(
     let repository = &push.repository;
     loop {
         still_first(state, inspected)?;
-        let prepared = transaction::prepare(&context.launcher, &repository.path, &inspected.updates)
-            .await
-            .map_err(|error| broken(push, &error))?;
+        let prepared = prepare(context, push, inspected).await.map_err(|error| broken(push, &error))?;
         pause(context, FaultPoint::AfterPack).await;
         let error = match context.bus.append(draft, Expected::At(state.applied)).await {
             Ok(position) => {
@@ -175,6 +174,10 @@ async fn append(
                 let reason = "nothing changed, try again".to_owned();
                 return Err(Declined { reason, refused: Some(Refused::untold(message)) });
             }
+            large @ AppendError::TooLarge { .. } => {
+                let refused = Some(Refused::not_allowed("too-large", format!("{}; push less at once", chain(&large))));
+                return Err(Declined { reason: "too large".to_owned(), refused });
+            }
             definite => {
                 let message = format!("refused: {}\nnothing changed", chain(&definite));
                 let reason = "not accepted by the log".to_owned();
@@ -182,6 +185,15 @@ async fn append(
             }
         }
     }
+}
+
+/// Locks the refs, with the child that is waiting for that, or another one.
+async fn prepare(context: &Context, push: &Push, inspected: &Inspected) -> Result<transaction::Prepared, GitError> {
+    let idle = match push.kept() {
+        Some(idle) => idle,
+        None => transaction::start(&context.launcher, &push.repository.path).await?,
+    };
+    idle.prepare(&inspected.updates).await
 }
 
 /// Whether everything that was inspected still stands as it stood then.

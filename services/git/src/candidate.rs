@@ -1,7 +1,7 @@
 //! Reads a pushed commit's tree while its objects still lie in quarantine, and checks it.
 //!
-//! Looks for each object among the new ones first, then in the store. Only files that the check wants are read, and none
-//! that is larger than a descriptor may be.
+//! Looks for each object among the new ones first, then in the store. Only files that the check wants are read, and
+//! none that is larger than a descriptor may be.
 
 use std::path::Path;
 

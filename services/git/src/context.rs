@@ -202,7 +202,7 @@ impl Context {
             Ok(())
         };
         if let Err(error) = done {
-            tracing::warn!(fleet = %repository.fleet, error = chain(&error), "left-overs of a push stay until the next start");
+            tracing::warn!(fleet = %repository.fleet, error = chain(&error), "left-overs stay until the next start");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
 use crate::hook::wire::{self, Frame, Hello};
@@ -16,13 +17,13 @@ pub(crate) struct Pen {
     broken: bool,
 }
 
-/// Takes calls until the service stops. Calls that were taken are finished.
-pub(crate) async fn serve(context: &Arc<Context>, listener: UnixListener) {
+/// Takes calls until `over`, which comes after the last push. Calls that were taken are finished.
+pub(crate) async fn serve(context: &Arc<Context>, listener: UnixListener, over: &CancellationToken) {
     loop {
         // Cancel-safe: a call that was not taken stays in the listener's queue.
         let called = tokio::select! {
             called = listener.accept() => called,
-            () = context.shutdown.cancelled() => break,
+            () = over.cancelled() => break,
         };
         match called {
             Ok((stream, _)) => {
@@ -44,7 +45,7 @@ async fn take(context: &Context, stream: UnixStream) {
     let push = hello.push.parse().ok().and_then(|id| context.push(id));
     let code = match (push, hello.hook.as_str()) {
         (None, _) => {
-            pen.say("this push is not known here: did fleetlog start anew? Nothing changed by it, try again").await;
+            pen.say("this push is not known here: did fleetlog start anew? Fetch to see what became of it").await;
             1
         }
         (Some(push), "pre-receive") => inspect::pre_receive(context, &push, &hello, &mut input, &mut pen).await,

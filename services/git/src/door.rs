@@ -1,7 +1,8 @@
 //! The door: Git's smart HTTP protocol, as its `gitprotocol-http` page describes it.
 //!
 //! The door in front of this one has authenticated: it leaves the [`Actor`]. Names are parsed before anything else, so
-//! that no path leaves our folder. A fleet that the log does not know is an empty repository to push to, and none to read.
+//! that no path leaves our folder. A fleet that the log does not know is an empty repository to push to, and none to
+//! read.
 
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ async fn advertise(
         (None, Service::UploadPack) => return Err(no_such_fleet(&fleet)),
     };
     let mut command =
-        context.launcher.git(&path, [service.command(), "--stateless-rpc", "--http-backend-info-refs", "."]);
+        context.launcher.brief(&path, [service.command(), "--stateless-rpc", "--http-backend-info-refs", "."]);
     if let Some(protocol) = protocol(&headers).filter(|_| service == Service::UploadPack) {
         command.env("GIT_PROTOCOL", protocol);
     }

@@ -1,4 +1,4 @@
-//! Why the Git service does not start, why it stopped, and why a fleet's repository cannot be brought to the log's state.
+//! Why the Git service does not start, why it stopped, and why a repository cannot be brought to the log's state.
 
 use std::io;
 use std::path::PathBuf;

@@ -127,7 +127,7 @@ async fn run(
             tracing::debug!(service = service.command(), %error, "a request's body ended early");
         }
     };
-    let output = pass_on(stdout, answer, left);
+    let output = pass_on(stdout, idle, answer, left);
     let (_, passed, complaints) = tokio::join!(input, output, listen(stderr));
     let ended = child.wait().await;
     match (passed, ended) {
@@ -144,6 +144,7 @@ async fn run(
 /// Passes on what a child writes, until it has written everything. What nobody wants any more is read and dropped.
 async fn pass_on(
     mut stdout: impl AsyncRead + Unpin,
+    idle: std::time::Duration,
     answer: &mpsc::Sender<io::Result<Bytes>>,
     left: &CancellationToken,
 ) -> io::Result<()> {
@@ -160,7 +161,12 @@ async fn pass_on(
         if read == 0 {
             return Ok(());
         }
-        if !left.is_cancelled() && answer.send(Ok(Bytes::copy_from_slice(&buffer[..read]))).await.is_err() {
+        if left.is_cancelled() {
+            continue;
+        }
+        // A client that takes nothing for so long is as good as gone.
+        let sent = tokio::time::timeout(idle, answer.send(Ok(Bytes::copy_from_slice(&buffer[..read])))).await;
+        if !matches!(sent, Ok(Ok(()))) {
             left.cancel();
         }
     }

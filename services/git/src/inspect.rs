@@ -1,4 +1,5 @@
-//! `pre-receive`: looks at a push while its objects are in quarantine. Refuses it, or prints the plan and stores the pack.
+//! `pre-receive`: looks at a push while its objects are in quarantine. Refuses it, or prints the plan and stores its
+//! pack.
 //!
 //! Reads the quarantined objects and asks the registry for the fleet; writes `PACKS`, and `git.refused` for a refusal.
 //! Nothing has changed when it returns.
@@ -25,6 +26,10 @@ use crate::options::Options;
 use crate::push::{Candidate, Inspected, Push};
 use crate::refs;
 use crate::refuse::{Refused, remember};
+use crate::transaction;
+
+/// Bytes of the list of refs that are read: more than any list that is allowed has.
+const REFS: u64 = 4 << 20;
 
 /// What the log says about the fleet, as far as a push is measured by it.
 struct Now {
@@ -43,7 +48,7 @@ pub(crate) async fn pre_receive(
 ) -> u8 {
     let mut text = Vec::new();
     // A hook's input ends, or its process has ended: then nobody waits for an answer.
-    if input.read_to_end(&mut text).await.is_err() {
+    if input.take(REFS).read_to_end(&mut text).await.is_err() {
         return 1;
     }
     let updates = match refs::parse(&text) {
@@ -103,7 +108,16 @@ async fn inspect(
         Now { applied: state.applied, deploy: state.deploy.clone() }
     };
     let quarantine = quarantine(push, hello);
-    let branches = check_branches(push, quarantine.clone(), &updates).await?;
+    let ahead = async {
+        // Not there, it is started when it is needed: that is where an error is told.
+        if !options.plan
+            && let Ok(idle) = transaction::start(&context.launcher, &push.repository.path).await
+        {
+            push.keep(idle);
+        }
+    };
+    let (branches, ()) = tokio::join!(check_branches(push, quarantine.clone(), &updates), ahead);
+    let branches = branches?;
     for (branch, (_, checked)) in &branches {
         for warning in &checked.warnings {
             pen.say(&format!("warning, on {branch}: {warning}")).await;
@@ -113,25 +127,27 @@ async fn inspect(
         Some(deploy) => deploy.clone(),
         None => first_deploy(&branches)?,
     };
-    let candidate = match branches.get(&deploy) {
+    let (candidate, pack) = match branches.get(&deploy) {
         None => {
             pen.say(&format!("`{deploy}` does not move: nothing is applied")).await;
-            None
+            (None, store(context, push, quarantine.as_deref(), &options).await?)
         }
         Some((commit, checked)) => {
             stays(&deploy, checked)?;
-            let fleet = current(context, push, &now).await?;
+            // Each waits for another's disk or answer, and neither for the other one.
+            let (fleet, pack) =
+                tokio::join!(current(context, push, &now), store(context, push, quarantine.as_deref(), &options));
+            let fleet = fleet?;
             let plan = plan(&fleet, &checked.desired, &context.config.digest_key)
                 .map_err(|error| Refused::untold(format!("refused: {}\nnothing changed", chain(&error))))?;
             pen.say(&describe(&plan)).await;
             let changes = fleet.desired.changes_to(&checked.desired);
-            Some(Candidate { commit: commit.clone(), base: fleet.commit, changes })
+            (Some(Candidate { commit: commit.clone(), base: fleet.commit, changes }), pack?)
         }
     };
     if options.plan {
         return Err(Refused::untold("plan only: nothing was stored"));
     }
-    let pack = store(context, push, quarantine.as_deref()).await?;
     tracing::debug!(%fleet, refs = names(&updates), "a push passed its inspection");
     Ok(Inspected { updates, options, created: now.deploy.is_none(), pack, deploy, candidate })
 }
@@ -240,17 +256,20 @@ async fn current(context: &Context, push: &Push, now: &Now) -> Result<Fleet, Ref
     }
 }
 
-/// Stores the pack in the log's own store, so that our disk is only a cache.
+/// Stores the pack in the log's own store, so that our disk is only a cache. Not for a plan.
 async fn store(
     context: &Context,
     push: &Push,
     quarantine: Option<&Path>,
+    options: &Options,
 ) -> Result<Option<(PackRef, String)>, Refused> {
     let fault = |error: &dyn std::error::Error| {
         tracing::warn!(fleet = %push.repository.fleet, error = chain(error), "a pack was not stored");
         Refused::untold(format!("the pack was not stored: {}\nnothing changed, try again", chain(error)))
     };
-    let Some(folder) = quarantine.map(|quarantine| quarantine.join("pack")) else { return Ok(None) };
+    let Some(folder) = quarantine.filter(|_| !options.plan).map(|quarantine| quarantine.join("pack")) else {
+        return Ok(None);
+    };
     let is_pack = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "pack");
     let Some(file) = entries(&folder).map_err(|e| fault(&e))?.into_iter().find(is_pack) else { return Ok(None) };
     let name = file.file_stem().and_then(OsStr::to_str).unwrap_or_default().to_owned();

@@ -78,16 +78,26 @@ impl Launcher {
         Ok(Self { orders, git, setpriv, environment })
     }
 
-    /// `git <arguments>` in a repository, not started yet: no input, output and complaints read by us.
+    /// `git <arguments>` in a repository, not started yet: no input, output and complaints read by us. Killed with us.
     pub(crate) fn git<S: AsRef<OsStr>>(&self, repository: &Path, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = match &self.setpriv {
-            None => Command::new(&self.git),
-            Some(setpriv) => {
-                let mut command = Command::new(setpriv);
-                command.args(["--pdeathsig", "KILL", "--"]).arg(&self.git);
-                command
-            }
-        };
+        let Some(setpriv) = &self.setpriv else { return self.brief(repository, arguments) };
+        let mut command = Command::new(setpriv);
+        command.args(["--pdeathsig", "KILL", "--"]).arg(&self.git);
+        self.complete(command, repository, arguments)
+    }
+
+    /// The same for a command that ends by itself as soon as we are gone, as it only reads, or waits for our next word.
+    /// It starts about a millisecond earlier.
+    pub(crate) fn brief<S: AsRef<OsStr>>(&self, repository: &Path, arguments: impl IntoIterator<Item = S>) -> Command {
+        self.complete(Command::new(&self.git), repository, arguments)
+    }
+
+    fn complete<S: AsRef<OsStr>>(
+        &self,
+        mut command: Command,
+        repository: &Path,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
         command.args(arguments).current_dir(repository).env_clear().envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command

@@ -107,9 +107,7 @@ pub(crate) fn make_bare(path: &Path) -> Result<(), FolderError> {
         let folder = path.join(folder);
         fs::create_dir_all(&folder).map_err(|e| fault("create", &folder, e))?;
     }
-    let config = path.join("config");
-    fs::write(&config, "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n")
-        .map_err(|e| fault("write", &config, e))?;
+    write_whole(&path.join("config"), "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n")?;
     // Last of all: without it Git sees no repository here.
     if !path.join("HEAD").exists() {
         point_head(path, "main")?;
@@ -119,12 +117,17 @@ pub(crate) fn make_bare(path: &Path) -> Result<(), FolderError> {
 
 /// Makes `HEAD` name a branch.
 pub(crate) fn point_head(path: &Path, branch: &str) -> Result<(), FolderError> {
-    let (head, new) = (path.join("HEAD"), path.join("HEAD.new"));
-    let wanted = format!("ref: refs/heads/{branch}\n");
-    if fs::read(&head).is_ok_and(|seen| seen == wanted.as_bytes()) {
+    write_whole(&path.join("HEAD"), &format!("ref: refs/heads/{branch}\n"))
+}
+
+/// Writes a file in one step, unless it says so already: whoever reads it meanwhile sees the old one or the new one.
+pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), FolderError> {
+    if fs::read(path).is_ok_and(|seen| seen == text.as_bytes()) {
         return Ok(());
     }
-    fs::write(&new, wanted).and_then(|()| fs::rename(&new, &head)).map_err(|e| fault("write", &head, e))
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    fs::write(&new, text).and_then(|()| fs::rename(&new, path)).map_err(|e| fault("write", path, e))
 }
 
 /// Removes a repository and everything in it.

@@ -1,12 +1,12 @@
 //! The Git door: a push comes in here, and leaves as one event.
 //!
 //! *Reads* `EVENTS` and `PACKS`, asks the registry and Shazam. *Writes* `git.pushed`, `git.refused` and packs. *Owns*
-//! `DIR/git`, which is only a cache: everything in it can be made from the log. *Never* moves a ref without an event, and
-//! never says "refused" where the event may be stored.
+//! `DIR/git`, which is only a cache: everything in it can be made from the log. *Never* moves a ref without an event,
+//! and never says "refused" where the event may be stored.
 //!
 //! In the order in which a push meets them: the `door` takes the request, an `exchange` runs `git receive-pack`, whose
-//! [`hook`]s report at the `desk`: `inspect` checks and plans, `accept` appends and moves the refs, `progress` shows the
-//! rollout. Beside them, `follow` and `settle` keep the repositories at the log's state, and `sweep` clears up.
+//! [`hook`]s report at the `desk`: `inspect` checks and plans, `accept` appends and moves the refs, `progress` shows
+//! the rollout. Beside them, `follow` and `settle` keep the repositories at the log's state, and `sweep` clears up.
 
 pub mod hook;
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::context::{InUse, lock};
 use crate::options::Options;
+use crate::transaction;
 
 /// A push under way.
 pub(crate) struct Push {
@@ -23,6 +24,8 @@ pub(crate) struct Push {
     /// Cancelled once the client has hung up.
     pub(crate) left: CancellationToken,
     stage: Mutex<Stage>,
+    /// Started while the push was inspected, so that it is there when the refs are to move.
+    transaction: Mutex<Option<transaction::Idle>>,
 }
 
 /// How far it is.
@@ -72,7 +75,24 @@ pub(crate) struct Accepted {
 
 impl Push {
     pub(crate) fn new(id: Uuid, repository: InUse, actor: String) -> Self {
-        Self { id, repository, actor, left: CancellationToken::new(), stage: Mutex::default() }
+        Self {
+            id,
+            repository,
+            actor,
+            left: CancellationToken::new(),
+            stage: Mutex::default(),
+            transaction: Mutex::default(),
+        }
+    }
+
+    /// A transaction that is ready to begin.
+    pub(crate) fn keep(&self, idle: transaction::Idle) {
+        *lock(&self.transaction) = Some(idle);
+    }
+
+    /// What [`Push::keep`] was given, once.
+    pub(crate) fn kept(&self) -> Option<transaction::Idle> {
+        lock(&self.transaction).take()
     }
 
     /// `pre-receive` lets it pass.

@@ -1,4 +1,4 @@
-//! The service: prepares the folder, makes every repository show what the log says, then serves until it is told to stop.
+//! The service: prepares the folder, makes every repository show what the log says, then serves until told to stop.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -53,8 +53,8 @@ impl Service {
         Ok(Self { context, follow, listener })
     }
 
-    /// The routes, to be mounted at `/git` behind a door that authenticates and leaves the `schemas::names::Actor` as an
-    /// extension of the request.
+    /// The routes, to be mounted at `/git` behind a door that authenticates and leaves the `schemas::names::Actor` as
+    /// an extension of the request.
     pub fn router(&self) -> Router {
         door::router(Arc::clone(&self.context))
     }
@@ -76,16 +76,9 @@ impl Service {
         let stopped = lock(&context.stopped).is_some();
         let following =
             async { if stopped { context.shutdown.cancelled().await } else { follow::follow(&context, follow).await } };
-        // Each of them ends when `shutdown` is cancelled, and not before.
-        tokio::join!(following, desk::serve(&context, listener), sweep::sweep(&context));
-        context.tasks.close();
-        let drained = tokio::time::timeout(context.config.limits.drain, context.tasks.wait()).await;
-        if drained.is_err() {
-            tracing::warn!(
-                left = context.tasks.len(),
-                "pushes under way did not finish in time; the log says what became of them"
-            );
-        }
+        let over = CancellationToken::new();
+        // Each of them ends when `shutdown` is cancelled, and not before; the hooks' desk after the last push.
+        tokio::join!(following, sweep::sweep(&context), desk::serve(&context, listener, &over), drain(&context, &over));
         let after = *context.position.borrow();
         let stopped = lock(&context.stopped).clone();
         stopped.map_or(Ok(()), |source| Err(RunError::Stopped { after, source }))
@@ -103,6 +96,17 @@ impl Readiness {
         }
         Ok(())
     }
+}
+
+/// Waits for the end of the service, then for the pushes under way.
+async fn drain(context: &Context, over: &CancellationToken) {
+    context.shutdown.cancelled().await;
+    context.tasks.close();
+    if tokio::time::timeout(context.config.limits.drain, context.tasks.wait()).await.is_err() {
+        let left = context.tasks.len();
+        tracing::warn!(left, "pushes under way did not finish in time; the log says what became of them");
+    }
+    over.cancel();
 }
 
 /// Makes the disk show exactly what the log says: repositories that it does not know go, refs and packs are made equal.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::error::{FolderError, GitError, SettleError};
 use crate::launch::{Launcher, complaint};
-use crate::layout::{entries, fault, gone, make_bare, point_head, remove};
+use crate::layout::{entries, fault, gone, make_bare, point_head, remove, write_whole};
 use crate::repository::{Repository, State};
 
 const INDEX_PACK: &str = "index-pack";
@@ -109,13 +109,12 @@ async fn load(bus: &Bus, launcher: &Launcher, repository: &Repository, pack: &Pa
 
 /// Writes every ref into `packed-refs` and removes those that lie alone: exact whatever was there before.
 fn write_refs(repository: &Path, refs: &BTreeMap<String, Oid>) -> Result<(), FolderError> {
-    let (packed, new) = (repository.join("packed-refs"), repository.join("packed-refs.new"));
     // Sorted, as Git wants it: a `BTreeMap` orders by bytes.
     let mut text = "# pack-refs with: sorted \n".to_owned();
     for (name, oid) in refs {
         text.push_str(&format!("{oid} {name}\n"));
     }
-    fs::write(&new, text).and_then(|()| fs::rename(&new, &packed)).map_err(|e| fault("write", &packed, e))?;
+    write_whole(&repository.join("packed-refs"), &text)?;
     let loose = repository.join("refs");
     for path in entries(&loose)? {
         let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };

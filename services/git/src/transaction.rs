@@ -13,43 +13,57 @@ use crate::launch::{Launcher, complaint};
 
 const COMMAND: &str = "update-ref";
 
-/// Refs that are locked and checked, and have not moved yet. Dropped, it lets go of them.
+/// A child that has nothing to do yet.
 #[derive(Debug)]
-pub(crate) struct Prepared {
+pub(crate) struct Idle(Talk);
+
+/// Refs that are locked and checked, and have not moved yet.
+#[derive(Debug)]
+pub(crate) struct Prepared(Talk);
+
+#[derive(Debug)]
+struct Talk {
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
 }
 
-/// Locks the refs and checks that they can move.
-pub(crate) async fn prepare(
-    launcher: &Launcher,
-    repository: &Path,
-    updates: &[RefUpdate],
-) -> Result<Prepared, GitError> {
-    let mut command = launcher.git(repository, [COMMAND, "--stdin"]);
+/// Starts the child, ahead of its need.
+pub(crate) async fn start(launcher: &Launcher, repository: &Path) -> Result<Idle, GitError> {
+    let mut command = launcher.brief(repository, [COMMAND, "--stdin"]);
     command.stdin(Stdio::piped());
     let mut child = launcher.spawn(command).await.map_err(fault)?;
     let pipes = child.stdin.take().zip(child.stdout.take());
     let (stdin, stdout) = pipes.ok_or_else(|| fault(std::io::Error::other("it has no pipes")))?;
-    let mut prepared = Prepared { child, stdin, stdout: BufReader::new(stdout) };
-    prepared.say(&format!("start\n{}prepare\n", lines(updates)), "prepare: ok").await?;
-    Ok(prepared)
+    Ok(Idle(Talk { child, stdin, stdout: BufReader::new(stdout) }))
+}
+
+impl Idle {
+    /// Locks the refs and checks that they can move.
+    pub(crate) async fn prepare(self, updates: &[RefUpdate]) -> Result<Prepared, GitError> {
+        let Self(mut talk) = self;
+        talk.say(&format!("start\n{}prepare\n", lines(updates)), "prepare: ok").await?;
+        Ok(Prepared(talk))
+    }
 }
 
 impl Prepared {
     /// Moves the refs.
-    pub(crate) async fn commit(mut self) -> Result<(), GitError> {
-        self.say("commit\n", "commit: ok").await?;
-        self.end().await
+    pub(crate) async fn commit(self) -> Result<(), GitError> {
+        let Self(mut talk) = self;
+        talk.say("commit\n", "commit: ok").await?;
+        talk.end().await
     }
 
     /// Leaves the refs where they are, and waits until their locks are gone.
-    pub(crate) async fn abort(mut self) -> Result<(), GitError> {
-        self.say("abort\n", "abort: ok").await?;
-        self.end().await
+    pub(crate) async fn abort(self) -> Result<(), GitError> {
+        let Self(mut talk) = self;
+        talk.say("abort\n", "abort: ok").await?;
+        talk.end().await
     }
+}
 
+impl Talk {
     async fn say(&mut self, words: &str, wanted: &str) -> Result<(), GitError> {
         // If it has died already, what it wrote says why.
         let written = self.stdin.write_all(words.as_bytes()).await;

@@ -24,7 +24,7 @@ async fn ids(bus: &Bus) -> Vec<uuid::Uuid> {
 async fn a_server_that_hangs_past_the_deadline_leaves_the_outcome_unknown() {
     let rig = Rig::start().await;
     let draft = refused(&fleet("acme/shop"));
-    rig.signal(Signal::STOP);
+    rig.hang().await;
     let quick = rig.bus.with_deadline(Duration::from_millis(800));
     let error = soon("the deadline", quick.append(&draft, Expected::At(0))).await.unwrap_err();
     assert!(matches!(error, AppendError::Unknown { id } if id == draft.id), "{error}");
@@ -42,7 +42,7 @@ async fn a_server_that_hangs_for_a_while_is_waited_for() {
     let rig = Rig::start().await;
     let draft = refused(&fleet("acme/shop"));
     let patient = rig.bus.with_deadline(Duration::from_secs(4));
-    rig.signal(Signal::STOP);
+    rig.hang().await;
     let append = async { patient.append(&draft, Expected::At(0)).await };
     // Longer than one attempt, which is a quarter of the deadline: the first one's answer comes too late.
     let wake = async {

@@ -58,6 +58,17 @@ impl Rig {
         kill_process(pid, signal).unwrap();
     }
 
+    /// Lets the server hang, and returns once it does.
+    pub async fn hang(&self) {
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.server.pid().unwrap());
+        until("the server hangs", || async {
+            let stat = fs::read_to_string(&stat).unwrap();
+            stat.contains(") T ").then_some(()).ok_or(stat)
+        })
+        .await;
+    }
+
     /// Kills the server with SIGKILL and waits until its successor answers.
     pub async fn kill_and_wait(&self) {
         let before = self.server.pid();

@@ -25,7 +25,11 @@ fn bad_pushes() -> Vec<Bad> {
             vec!["containers/x.json:2:3", "`comand`", "`command`"],
         ),
         ("a wrong type", one("containers/x.json", &container("ports", json!(80))), vec!["containers/x.json:1:"]),
-        ("nested too deep", one("variables/x.json", &"[".repeat(100_000)), vec!["variables/x.json:1:", "deep"]),
+        (
+            "nested too deep",
+            one("variables/x.json", &"[".repeat(100_000)),
+            vec!["variables/x.json:1:65", "64 brackets"],
+        ),
         (
             "unknown needs",
             one("containers/x.json", &container("needs", json!(["aa"]))),
@@ -61,8 +65,8 @@ fn bad_pushes() -> Vec<Bad> {
             vec!["containers/x.json:1:", "variables.app.regio"],
         ),
         ("an upper-case name", one("containers/Web.json", &plain().to_string()), vec!["containers/Web.json", "Web"]),
-        ("a network", one("networks/n.json", "{}"), vec!["networks/n.json", "not yet"]),
-        ("a node", one("nodes/n.json", "{}"), vec!["nodes/n.json", "not yet"]),
+        ("a network", one("networks/n.json", "{}"), vec!["networks/n.json:1:1", "yet"]),
+        ("a node", one("nodes/n.json", "{}"), vec!["nodes/n.json:1:1", "yet"]),
         (
             "many faults at once",
             vec![
@@ -99,9 +103,9 @@ fn refused_push() {
     changes_nothing(&shop, "a symlink", "faults", |fleet| {
         symlink("a.json", fleet.path().join("containers/x.json")).unwrap();
         fleet.commit("a symlink");
-        fleet.push(&[]).refused(&["containers/x.json", "symlink"])
+        fleet.push(&[]).refused(&["containers/x.json", "symbolic link"])
     });
-    changes_nothing(&shop, "a change of the deploy branch", "not_allowed", |fleet| {
+    changes_nothing(&shop, "a change of the deploy branch", "faults", |fleet| {
         fleet.write("fleet.json", json!({ "deploy": "live" })).commit("another branch");
         fleet.push(&[]).refused(&["deploy"])
     });

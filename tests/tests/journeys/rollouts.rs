@@ -100,7 +100,10 @@ fn a_container_that_ends_by_itself_is_no_success() {
 fn a_newer_push_overtakes_one_that_waits() {
     let platform = Platform::start();
     let shop = platform.fleet("shop");
-    shop.write("containers/a.json", gated());
+    // Never healthy: its time is what the newer push waits for at most, as a step under way is not broken off.
+    let mut never = gated();
+    never["health"]["within"] = json!("8s");
+    shop.write("containers/a.json", never);
     shop.write("containers/b.json", with(plain(), "needs", json!(["a"])));
     let first = shop.commit("one");
     shop.push(&["create", "no-wait"]).ok();

@@ -1,6 +1,6 @@
 //! A real log with the API in front of it, and a stand-in that answers as the registry would.
 
-#![allow(dead_code)] // Each test file is a crate of its own and uses its own part of this.
+#![allow(dead_code, reason = "each test file is a crate of its own and uses its own part of this")]
 
 pub mod shape;
 
@@ -47,6 +47,12 @@ impl Platform {
     /// A new, empty log.
     pub async fn start() -> Self {
         Self::with(Vec::new()).await
+    }
+
+    /// From now on one request looks through so many events at most.
+    pub fn with_max_scan(mut self, events: usize) -> Self {
+        self.router = api::router(Api::new(self.bus.clone(), Vec::new()).with_max_scan(events));
+        self
     }
 
     /// The same, with services that `/readyz` looks at.

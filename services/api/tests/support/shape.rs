@@ -25,7 +25,9 @@ fn walk(contract: &Value, schema: &Value, value: &Value, at: &str, faults: &mut 
                 }
             }
             "const" if rule != value => faults.push(format!("{at}: expected {rule}, seen {value}")),
-            "enum" if !rule.as_array().unwrap().contains(value) => faults.push(format!("{at}: {value} is none of {rule}")),
+            "enum" if !rule.as_array().unwrap().contains(value) => {
+                faults.push(format!("{at}: {value} is none of {rule}"))
+            }
             "minimum" if value.as_i64() < rule.as_i64() => faults.push(format!("{at}: {value} is below {rule}")),
             "anyOf" => {
                 let fits = |schema: &Value| {

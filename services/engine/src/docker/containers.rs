@@ -1,7 +1,7 @@
 //! The life of a container: list, inspect, create, start, stop, remove, and its last words.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
@@ -18,6 +18,9 @@ use crate::seen::{Container, Labels, Listed, NetworkAttachment, Scope, State};
 
 /// How many bytes of a container's last words are kept: they go into a message for a person.
 const LAST_WORDS: usize = 64 * 1024;
+
+/// How long a wait for a container's end goes on before it looks whether it has missed it, in milliseconds.
+const LOOK_UP: Duration = Duration::from_millis(250);
 
 /// The first version of the API whose stop takes a signal.
 const STOP_TAKES_A_SIGNAL: (usize, usize) = (1, 42);
@@ -103,7 +106,7 @@ impl Docker {
     /// tells the engine that it was meant, or its restart policy would bring the container back.
     async fn stop_by_kill(&self, container: &str, signal: &str, grace: Duration) -> Result<(), EngineError> {
         let (what, thing) = (format!("send {signal} to container `{container}`"), format!("container `{container}`"));
-        match self.inspect(container).await? {
+        let started_ns = match self.inspect(container).await? {
             None => return Err(EngineError::NotFound { what: thing }),
             Some(seen) if bare(&seen.shown.stop.signal) == bare(signal) => {
                 return self.plain_stop(container, None, grace).await;
@@ -111,18 +114,36 @@ impl Docker {
             Some(seen) if seen.state != State::Running => {
                 return self.plain_stop(container, None, Duration::ZERO).await;
             }
-            Some(_) => {}
-        }
+            Some(seen) => seen.started_ns,
+        };
         let options = &KillContainerOptions { signal: signal.to_owned() };
         let call =
             move |client: bollard::Docker| async move { client.kill_container(container, Some(options.clone())).await };
         self.connection.call(&what, CALL, call, classify::missing(&what, &thing)).await?;
-        match self.wait(container, "not-running", grace).await {
-            // The grace is over: the stop below kills.
-            Ok(()) | Err(EngineError::Slow { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        self.until_run_ends(container, started_ns, grace).await?;
         self.plain_stop(container, None, Duration::ZERO).await
+    }
+
+    /// Waits until the run that was started at `started_ns` has ended, or until `within` is over. A restart policy may
+    /// bring the container back before the wait begins: so the wait looks up now and then.
+    async fn until_run_ends(
+        &self,
+        container: &str,
+        started_ns: Option<i64>,
+        within: Duration,
+    ) -> Result<(), EngineError> {
+        let begun = Instant::now();
+        while begun.elapsed() < within {
+            match self.wait(container, "not-running", LOOK_UP.min(within)).await {
+                Ok(()) => break,
+                Err(EngineError::Slow { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            if self.inspect(container).await?.is_none_or(|seen| seen.started_ns != started_ns) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// See [`crate::Engine::remove`].

@@ -84,7 +84,9 @@ pub async fn a_stop_sends_the_signal_that_it_is_given(lab: &Lab) {
     lab.engine.stop(&name, Some("SIGINT"), Duration::from_secs(60)).await.unwrap();
     let seen = lab.seen(&name).await;
     assert_eq!(seen.state, State::Exited);
+    let runs = lab.listened(&name).await;
     lab.engine.start(&name).await.unwrap();
+    lab.until_listening(&name, runs + 1).await;
     lab.engine.stop(&name, Some("TERM"), Duration::from_secs(60)).await.unwrap();
     assert_eq!(lab.seen(&name).await.exit_code, Some(0));
 }
@@ -209,7 +211,7 @@ pub async fn a_network_is_made_once(lab: &Lab) {
     let answers = calls.join_all().await;
     assert_eq!(answers.iter().filter(|it| it.made).count(), 1, "{answers:?}");
     assert!(answers.iter().all(|it| it.labels == lab.labels()), "{answers:?}");
-    assert_eq!(lab.engine.networks(&lab.scope()).await.unwrap(), [name.clone()]);
+    assert_eq!(lab.engine.networks(&lab.scope()).await.unwrap(), std::slice::from_ref(&name));
     let theirs = lab.engine.ensure_network(&name, &lab.strange_labels()).await.unwrap();
     assert_eq!((theirs.made, theirs.labels), (false, lab.labels()), "what is there is shown, not changed");
 }

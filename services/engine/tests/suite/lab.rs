@@ -83,7 +83,7 @@ impl Lab {
     /// A container that runs until it is told to end: TERM ends it with 0, INT with 3, a file `/exit` with its text.
     pub fn spec(&self) -> Spec {
         self.spec_of(
-            "trap 'exit 0' TERM; trap 'exit 3' INT; while ! [ -s /exit ]; do sleep 0.05; done; \
+            "trap 'exit 0' TERM; trap 'exit 3' INT; echo ready; while ! [ -s /exit ]; do sleep 0.05; done; \
              code=$(cat /exit); rm /exit; exit $code",
         )
     }
@@ -126,7 +126,27 @@ impl Lab {
     pub async fn start(&self, part: &str, spec: &Spec) -> String {
         let name = self.create(part, spec).await;
         self.engine.start(&name).await.unwrap();
+        if spec.command == self.spec().command {
+            self.until_listening(&name, 1).await;
+        }
         name
+    }
+
+    /// How many runs of [`Lab::spec`] have listened to signals.
+    pub async fn listened(&self, container: &str) -> usize {
+        let lines = self.engine.logs(container, 100).await.unwrap();
+        lines.iter().filter(|line| *line == "ready").count()
+    }
+
+    /// Waits until so many have: a signal that comes earlier is lost, because the first process of a container has no
+    /// defaults.
+    pub async fn until_listening(&self, container: &str, runs: usize) {
+        let Kind::Docker(_) = &self.kind else { return };
+        let started = Instant::now();
+        while self.listened(container).await < runs {
+            assert!(started.elapsed() < LIMIT, "{container} did not listen within {LIMIT:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub async fn seen(&self, container: &str) -> Container {

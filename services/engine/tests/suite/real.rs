@@ -101,8 +101,8 @@ impl Real {
     pub async fn resolve(&self, container: &str, alias: &str) -> Option<IpAddr> {
         let text = self.output(container, &["nslookup", "-type=a", alias]).await?;
         // The first address is the name server's.
-        let addresses = text.lines().filter_map(|line| line.split_once(':')?.1.trim().parse::<IpAddr>().ok());
-        addresses.filter(|address| !address.is_loopback()).last()
+        let mut addresses = text.lines().filter_map(|line| line.split_once(':')?.1.trim().parse::<IpAddr>().ok());
+        addresses.rfind(|address| !address.is_loopback())
     }
 
     /// Removes everything that carries this label; also volumes that Docker made without labels.

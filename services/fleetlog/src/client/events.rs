@@ -1,13 +1,18 @@
 //! `fleetlog events [-f]`: the log.
 
+use std::time::Duration;
+
 use schemas::event::Shown;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::failure::Failure;
 use super::out;
-use super::remote::Remote;
+use super::remote::{Patience, Remote};
 use crate::cli::EventsOptions;
+
+/// One request waits no longer than this for news.
+const REQUEST: Duration = Duration::from_secs(30);
 
 #[derive(Deserialize)]
 struct Page {
@@ -22,9 +27,17 @@ pub fn run(options: &EventsOptions) -> Result<(), Failure> {
     let mut after = options.after;
     // Where the log has to be before an answer is of use: the platform waits for it, so that nobody polls.
     let mut wanted = 0;
+    let mut patience = Patience::default();
     loop {
-        let query = query(options, after);
-        let Some(reply) = remote.get_once_at("/v1/events", &query, wanted)? else { continue };
+        let reply = match remote.get_once_at("/v1/events", &query(options, after), wanted, REQUEST) {
+            Err(failure @ Failure::NotReachable(_)) if wanted > 0 => {
+                patience.bear(failure)?;
+                continue;
+            }
+            reply => reply?,
+        };
+        patience.rest();
+        let Some(reply) = reply else { continue };
         let page: Page = reply.read()?;
         for event in &page.events {
             show(event, options.json)?;
@@ -52,10 +65,8 @@ fn show(event: &Shown, json: bool) -> Result<(), Failure> {
     let kind = event.kind.strip_prefix("fleetlog.").unwrap_or(&event.kind);
     let kind = kind.rsplit_once(".v").map_or(kind, |(name, _)| name);
     let whose = event.source.strip_prefix("/v1/fleets/").unwrap_or("platform");
-    let mut line = format!(
-        "{:>6}  {:.3}  {kind:<20}  {whose}  {}  by {}",
-        event.position, event.time, event.subject, event.actor
-    );
+    let mut line =
+        format!("{:>6}  {:.3}  {kind:<20}  {whose}  {}  by {}", event.position, event.time, event.subject, event.actor);
     for (name, value) in ["commit", "status", "error", "reason", "codes", "exit_code"].map(|it| (it, &event.data[it])) {
         match value {
             Value::Null => {}

@@ -108,9 +108,8 @@ mod tests {
     #[test]
     fn a_remote_tells_the_fleet_the_platform_and_the_token() {
         let read = |url| Origin::parse(url).map(|it| (it.url, it.token, it.fleet.to_string()));
-        let expected = |url: &str, token: Option<&str>| {
-            Some((url.to_owned(), token.map(str::to_owned), "acme/shop".to_owned()))
-        };
+        let expected =
+            |url: &str, token: Option<&str>| Some((url.to_owned(), token.map(str::to_owned), "acme/shop".to_owned()));
         assert_eq!(
             read("http://admin:fl_x%2D@127.0.0.1:7070/git/acme/shop.git"),
             expected("http://127.0.0.1:7070", Some("fl_x-"))

@@ -1,7 +1,7 @@
 //! The platform, as the client reaches it.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -18,6 +18,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 const REQUEST: Duration = Duration::from_secs(60);
 /// After so long a request that still waits is worth a line.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a platform that goes away in the middle of a wait may take to come back.
+const AWAY: Duration = Duration::from_secs(60);
+/// The time between two tries meanwhile.
+const AGAIN: Duration = Duration::from_millis(200);
 /// Bytes of one answer.
 const MAX_ANSWER: u64 = 64 << 20;
 
@@ -75,18 +79,23 @@ impl Remote {
 
     /// Reads a path; `at_least` waits for a position.
     pub fn get(&self, path: &str, query: &[(&str, String)], at_least: u64) -> Result<Reply, Failure> {
-        match self.ask(path, query, at_least)? {
+        match self.ask(path, query, at_least, REQUEST)? {
             Answer::Good(reply) => Ok(reply),
-            Answer::Behind => {
-                Err(Failure::Failed(format!("`{}` did not reach position {at_least} in time", self.url)))
-            }
+            Answer::Behind => Err(Failure::Failed(format!("`{}` did not reach position {at_least} in time", self.url))),
             Answer::Unavailable(problem) => Err(Failure::Failed(detail(&problem, 503))),
         }
     }
 
-    /// Like [`get`](Self::get); none: the position was not reached in the time that the platform waits for it.
-    pub fn get_once_at(&self, path: &str, query: &[(&str, String)], position: u64) -> Result<Option<Reply>, Failure> {
-        match self.ask(path, query, position)? {
+    /// Like [`get`](Self::get); none: the position was not reached within `at_most`, or in the time that the platform
+    /// waits for it.
+    pub fn get_once_at(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        position: u64,
+        at_most: Duration,
+    ) -> Result<Option<Reply>, Failure> {
+        match self.ask(path, query, position, at_most)? {
             Answer::Good(reply) => Ok(Some(reply)),
             Answer::Behind => Ok(None),
             Answer::Unavailable(problem) => Err(Failure::NotReachable(detail(&problem, 503))),
@@ -95,15 +104,16 @@ impl Remote {
 
     /// `/readyz`, which answers the same shape whether it is ready or not.
     pub fn readiness(&self) -> Result<Value, Failure> {
-        match self.ask("/readyz", &[], 0)? {
+        match self.ask("/readyz", &[], 0, REQUEST)? {
             Answer::Good(reply) => reply.read(),
             Answer::Unavailable(shape) => Ok(shape),
             Answer::Behind => Err(Failure::Failed(format!("`{}/readyz` timed out", self.url))),
         }
     }
 
-    fn ask(&self, path: &str, query: &[(&str, String)], at_least: u64) -> Result<Answer, Failure> {
-        let mut request = self.agent.get(format!("{}{path}", self.url)).header("Accept", "application/json");
+    fn ask(&self, path: &str, query: &[(&str, String)], at_least: u64, at_most: Duration) -> Result<Answer, Failure> {
+        let request = self.agent.get(format!("{}{path}", self.url)).header("Accept", "application/json");
+        let mut request = request.config().timeout_global(Some(at_most.min(REQUEST))).build();
         for (name, value) in query {
             request = request.query(*name, value);
         }
@@ -115,13 +125,16 @@ impl Remote {
         }
         // A request that waits for a position is meant to wait.
         let said = if at_least > 0 { String::new() } else { format!("waiting for {} …", self.url) };
-        let (status, position, body) = patiently(&said, || {
+        let answer = patiently(&said, || {
             let mut response = request.call()?;
             let position = response.headers().get("fleetlog-position").and_then(|it| it.to_str().ok()?.parse().ok());
             let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec()?;
             Ok((response.status().as_u16(), position.unwrap_or(0), body))
-        })
-        .map_err(|error| self.unreachable(&error))?;
+        });
+        let (status, position, body) = match answer {
+            Err(ureq::Error::Timeout(_)) if at_most < REQUEST => return Ok(Answer::Behind),
+            answer => answer.map_err(|error| self.unreachable(&error))?,
+        };
         let problem = || serde_json::from_slice(&body).unwrap_or_default();
         match status {
             200..=299 => Ok(Answer::Good(Reply { position, body })),
@@ -135,7 +148,10 @@ impl Remote {
 
     fn not_allowed(&self) -> String {
         let why = if self.token.is_some() { "the token is not valid there" } else { "FLEETLOG_TOKEN is not set" };
-        format!("`{}` does not let us in: {why}; the first token lies in the file `admin.token` of its data folder", self.url)
+        format!(
+            "`{}` does not let us in: {why}; the first token lies in the file `admin.token` of its data folder",
+            self.url
+        )
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
@@ -149,11 +165,8 @@ impl Remote {
 fn agent(url: &str) -> Agent {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     let local = ["127.", "localhost", "[::1]"].iter().any(|it| host.starts_with(it));
-    let mut config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .timeout_connect(Some(CONNECT))
-        .timeout_global(Some(REQUEST));
+    let mut config =
+        Agent::config_builder().http_status_as_error(false).max_redirects(0).timeout_connect(Some(CONNECT));
     if local {
         // A proxy of the company's is no way to this machine.
         config = config.proxy(None);
@@ -163,6 +176,36 @@ fn agent(url: &str) -> Agent {
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|it| it.trim().to_owned()).filter(|it| !it.is_empty())
+}
+
+/// Bears a platform that goes away and comes back, as one does that is started again.
+#[derive(Default)]
+pub struct Patience {
+    since: Option<Instant>,
+}
+
+impl Patience {
+    /// It answered.
+    pub fn rest(&mut self) {
+        self.since = None;
+    }
+
+    /// It did not. Returns when it is time for another try; the failure, where it was away for too long.
+    pub fn bear(&mut self, failure: Failure) -> Result<(), Failure> {
+        let since = match self.since {
+            Some(since) => since,
+            None => {
+                out::note("the platform is away; waiting for it to come back");
+                *self.since.insert(Instant::now())
+            }
+        };
+        if since.elapsed() > AWAY {
+            return Err(failure);
+        }
+        // Nothing but another try tells when it is back.
+        std::thread::sleep(AGAIN);
+        Ok(())
+    }
 }
 
 /// What a problem document says.

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::here;
 use super::out::{self, row};
 use super::remote::Remote;
-use super::here;
 use crate::cli::RolloutsOptions;
 
 /// A page of rollouts with the position that it shows.

@@ -6,9 +6,9 @@ use schemas::names::FleetId;
 use serde_json::{Map, Value};
 
 use super::failure::Failure;
+use super::here;
 use super::out::{self, row};
 use super::remote::Remote;
-use super::here;
 use crate::cli::FleetOptions;
 
 /// Shows it.

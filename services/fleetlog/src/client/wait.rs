@@ -8,15 +8,15 @@ use schemas::names::{FleetId, Oid};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::remote::Remote;
+use super::remote::{Patience, Remote};
 use super::rollouts::{self, took};
 use super::{here, out, state};
 use crate::cli::WaitOptions;
 
 /// A wait that has nothing new to say says so this often.
 const SAY: Duration = Duration::from_secs(15);
-/// How long a platform that went away in the middle of the wait may take to come back.
-const AWAY: Duration = Duration::from_secs(60);
+/// One request waits no longer than this for news.
+const REQUEST: Duration = Duration::from_secs(30);
 
 /// What is waited for.
 struct Wait<'a> {
@@ -45,27 +45,27 @@ fn commit(text: &str) -> Result<String, Failure> {
         return Ok(text.to_ascii_lowercase());
     }
     here::commit(text).ok_or_else(|| {
-        Failure::Usage(format!("`{text}` is no commit: expected at least 4 digits of its id, or a name that Git knows here"))
+        Failure::Usage(format!(
+            "`{text}` is no commit: expected at least 4 digits of its id, or a name that Git knows here"
+        ))
     })
 }
 
 impl Wait<'_> {
     fn run(mut self) -> Result<(), Failure> {
         let mut position = self.head()?;
-        let mut away = None;
+        let mut patience = Patience::default();
         loop {
-            if let Some(within) = self.options.within.map(Duration::from).filter(|it| self.began.elapsed() > *it) {
-                return Err(Failure::Failed(format!("the rollout has not ended within {} s", within.as_secs())));
-            }
+            let left = self.left()?;
             // The platform answers as soon as something is new, so a change is seen at once and nobody polls.
-            let page = match self.page(position) {
-                Err(Failure::NotReachable(why)) => {
-                    self.bear(&mut away, why)?;
+            let page = match self.page(position, left) {
+                Err(failure @ Failure::NotReachable(_)) => {
+                    patience.bear(failure)?;
                     continue;
                 }
                 page => page?,
             };
-            away = None;
+            patience.rest();
             let Some(page) = page else {
                 self.say_again();
                 continue;
@@ -85,15 +85,24 @@ impl Wait<'_> {
         }
     }
 
-    /// Where the log ends now: what was pushed before we were called is below.
-    fn head(&self) -> Result<u64, Failure> {
-        let query = [("limit", "1".to_owned()), ("fleet", self.fleet.to_string())];
-        Ok(self.remote.get("/v1/events", &query, 0)?.position)
+    /// How long one request may wait; an error where the time is up.
+    fn left(&self) -> Result<Duration, Failure> {
+        let Some(within) = self.options.within else { return Ok(REQUEST) };
+        let left = Duration::from(within).checked_sub(self.began.elapsed()).filter(|it| !it.is_zero());
+        left.map(|it| it.min(REQUEST)).ok_or_else(|| {
+            let last = if self.said.0.is_empty() { String::new() } else { format!("; last seen: {}", self.said.0) };
+            Failure::Failed(format!("the rollout has not ended within {within}{last}"))
+        })
     }
 
-    fn page(&self, position: u64) -> Result<Option<rollouts::Page>, Failure> {
+    /// Where the log ends now: what was pushed before we were called is below.
+    fn head(&self) -> Result<u64, Failure> {
+        Ok(self.remote.get("/v1/events", &[("limit", "1".to_owned())], 0)?.position)
+    }
+
+    fn page(&self, position: u64, at_most: Duration) -> Result<Option<rollouts::Page>, Failure> {
         let query = [("limit", "1000".to_owned())];
-        let reply = self.remote.get_once_at(&rollouts::path(&self.fleet), &query, position)?;
+        let reply = self.remote.get_once_at(&rollouts::path(&self.fleet), &query, position, at_most)?;
         reply.map(|it| it.read()).transpose()
     }
 
@@ -146,18 +155,6 @@ impl Wait<'_> {
                 Err(Failure::Failed(format!("{} {commit} failed{after}: {why}", self.fleet)))
             }
         }
-    }
-
-    /// A platform that restarts in the middle of a rollout goes on with it; so do we, for a while.
-    fn bear(&mut self, away: &mut Option<Instant>, why: String) -> Result<(), Failure> {
-        let since = *away.get_or_insert_with(Instant::now);
-        if since.elapsed() > AWAY {
-            return Err(Failure::NotReachable(why));
-        }
-        self.say("the platform is away; waiting for it to come back".to_owned());
-        // Nothing tells when it is back but another try.
-        std::thread::sleep(Duration::from_millis(200));
-        Ok(())
     }
 
     fn say(&mut self, text: String) {

@@ -63,9 +63,7 @@ fn refuse(path: &str) -> Response {
     }
     let text = "a token is needed: use it as the password, http://admin:TOKEN@HOST/git/OWNER/FLEET.git\n";
     let mut response = (StatusCode::UNAUTHORIZED, text).into_response();
-    response
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"fleetlog\""));
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"fleetlog\""));
     response
 }
 

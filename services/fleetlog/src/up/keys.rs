@@ -22,9 +22,9 @@ pub fn digest_key(data: &Path) -> anyhow::Result<DigestKey> {
     let key: [u8; BYTES] = match folder::read(&path)? {
         Some(content) => {
             let seen = content.len();
-            content.try_into().map_err(|_| {
-                anyhow::anyhow!("`{shown}` has {seen} bytes, expected {BYTES}: put it back from a copy")
-            })?
+            content
+                .try_into()
+                .map_err(|_| anyhow::anyhow!("`{shown}` has {seen} bytes, expected {BYTES}: put it back from a copy"))?
         }
         None if data.join("nats").exists() => bail!(
             "`{shown}` is gone, but `{}` holds a log that was written with it: put it back from a copy",

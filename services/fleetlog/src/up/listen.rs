@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use axum::Router;
@@ -10,6 +11,9 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
+
+/// How long requests under way may take to end when the platform stops: as long as Git gives its pushes.
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// Reads `--listen`. Only an address of this machine's own is served without TLS and without `--insecure`.
 pub fn address(text: &str, insecure: bool) -> anyhow::Result<SocketAddr> {
@@ -41,7 +45,8 @@ pub struct Opener(Arc<OnceLock<Router>>);
 impl Face {
     /// Binds.
     pub async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
-        let failed = || format!("cannot listen on `{address}`: is something else there? --listen takes another address");
+        let failed =
+            || format!("cannot listen on `{address}`: is something else there? --listen takes another address");
         let listener = TcpListener::bind(address).await.with_context(failed)?;
         let address = listener.local_addr().with_context(failed)?;
         Ok(Self { listener, address, up: Arc::default() })
@@ -70,7 +75,18 @@ impl Face {
                 tracing::debug!(%error, "a connection keeps its delay");
             }
         });
-        axum::serve(listener, face).with_graceful_shutdown(shutdown.cancelled_owned()).await.context("cannot serve HTTP")
+        let serve = axum::serve(listener, face).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let too_long = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::select! {
+            end = serve.into_future() => end.context("cannot serve HTTP"),
+            () = too_long => {
+                tracing::warn!("requests were still under way after {} s: cut off", DRAIN.as_secs());
+                Ok(())
+            }
+        }
     }
 }
 

@@ -12,8 +12,9 @@ const DEFAULT: &str = "info,async_nats=warn";
 pub fn start(filter: Option<&str>) -> anyhow::Result<()> {
     let from_env = std::env::var(EnvFilter::DEFAULT_ENV).ok();
     let text = filter.or(from_env.as_deref()).filter(|it| !it.trim().is_empty()).unwrap_or(DEFAULT);
-    let filter = EnvFilter::try_new(text)
-        .with_context(|| format!("`{text}` is not a log filter: expected a level such as `debug`, or `target=level,…`"));
+    let filter = EnvFilter::try_new(text).with_context(|| {
+        format!("`{text}` is not a log filter: expected a level such as `debug`, or `target=level,…`")
+    });
     let (filter, fault) = match filter {
         Ok(filter) => (filter, None),
         Err(fault) => (EnvFilter::new(DEFAULT), Some(fault)),

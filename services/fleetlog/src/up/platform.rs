@@ -42,9 +42,11 @@ pub async fn run(plan: Plan, shutdown: CancellationToken) -> anyhow::Result<()> 
     let data = folder::open(&plan.data)?;
     // Nothing else in the folder is touched before the lock is ours.
     let in_folder = data.clone();
-    let lock = tokio::task::spawn_blocking(move || lock::take(&in_folder)).await.context("the lock was not taken")??;
+    let lock =
+        tokio::task::spawn_blocking(move || lock::take(&in_folder)).await.context("the lock was not taken")??;
     let face = Face::bind(plan.address).await?;
     let address = face.address();
+    tracing::info!("listening on http://{address}; starting");
 
     let mut services = Services::new(shutdown.clone());
     let opener = face.opener();

@@ -1,6 +1,6 @@
 //! The real binary with a real nats-server, in a folder and on a port of its own.
 
-#![allow(dead_code)] // Each test file is a crate of its own and uses its own part of this.
+#![allow(dead_code, reason = "each test file is a crate of its own and uses its own part of this")]
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -150,7 +150,8 @@ impl Platform {
     }
 
     pub fn ask(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).timeout_global(Some(PATIENCE));
+        let config =
+            ureq::Agent::config_builder().http_status_as_error(false).proxy(None).timeout_global(Some(PATIENCE));
         let mut request = config.build().new_agent().get(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);

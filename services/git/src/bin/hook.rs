@@ -1,4 +1,4 @@
-//! A hook as a program of its own: what `fleetlog` does when Git calls it by a hook's name. For the tests of this crate.
+//! A hook as a program of its own: what `fleetlog` does when Git calls it by a hook's name. Only for this crate's tests.
 
 use std::path::Path;
 use std::process::ExitCode;

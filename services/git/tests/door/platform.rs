@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use axum::{Extension, Router};
 use git::{Config, FaultPoint, Limits, RunError, Service};
 use schemas::event::{Data, Draft, Event, GitPushed, GitRefused};
@@ -27,6 +28,8 @@ pub struct Platform {
     pub dir: TempDir,
     pub limits: Limits,
     pub pause_at: Option<FaultPoint>,
+    /// How long the service's appends try to find out what came of them.
+    pub deadline: Duration,
     server: Option<Server>,
     access: Access,
     registry: JoinSet<()>,
@@ -66,6 +69,7 @@ impl Platform {
             dir,
             limits: Limits::default(),
             pause_at: None,
+            deadline: Duration::from_secs(10),
             server: Some(server),
             access,
             registry: JoinSet::new(),
@@ -124,7 +128,7 @@ impl Platform {
             pause_at: self.pause_at,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (shutdown, bus) = (CancellationToken::new(), self.another_bus().await);
+        let (shutdown, bus) = (CancellationToken::new(), self.another_bus().await.with_deadline(self.deadline));
         let stop = shutdown.clone();
         let mut starting = JoinSet::new();
         starting.spawn_on(
@@ -134,6 +138,7 @@ impl Platform {
                 let door = Router::new().nest("/git", service.router()).layer(Extension(Actor("admin".to_owned())));
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap().to_string();
+                let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
                 let mut tasks = JoinSet::new();
                 tasks.spawn(service.run());
                 tasks.spawn(async move {
@@ -178,6 +183,11 @@ impl Platform {
     /// Takes the log away.
     pub async fn stop_log(&mut self) {
         self.server.take().unwrap().stop().await;
+    }
+
+    /// The process of the log's server.
+    pub fn server_pid(&self) -> u32 {
+        self.server.as_ref().unwrap().pid().unwrap()
     }
 
     /// `DIR/git`

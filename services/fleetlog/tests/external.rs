@@ -1,0 +1,72 @@
+//! `--nats URL`: a server that somebody else runs, and two platforms that meet on it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
+
+mod support;
+
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use support::{Folder, Platform, bare, wait_for};
+
+/// A nats-server without users; ended with the test.
+struct Nats {
+    child: Child,
+    url: String,
+}
+
+impl Nats {
+    fn start(folder: &Folder) -> Self {
+        let explicit = std::env::var_os("FLEETLOG_NATS_SERVER").map(std::path::PathBuf::from);
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/.tools/bin");
+        let program = streams::find_server(explicit.as_deref(), &[tools]).unwrap().path;
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+        let config = folder.path().join("nats.conf");
+        let store = folder.path().join("store");
+        let text = format!(
+            "listen: \"127.0.0.1:{port}\"\nmax_payload: 8388608\njetstream {{ store_dir: \"{}\", domain: fleetlog, \
+             sync_interval: always }}\n",
+            store.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut command = Command::new(program);
+        command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().unwrap();
+        wait_for("the server's port", || TcpStream::connect(format!("127.0.0.1:{port}")).ok());
+        Self { child, url: format!("nats://127.0.0.1:{port}") }
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        // Gone already: nothing to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn up(folder: &Folder, nats: &Nats) -> Platform {
+    let mut command = bare();
+    command.args(["up", "--listen", "127.0.0.1:0", "--docker", "unix:///nonexistent/docker.sock", "--nats", &nats.url]);
+    command.arg("--data").arg(folder.data());
+    folder.spawn(command).ready()
+}
+
+#[test]
+fn the_second_platform_on_a_log_takes_over_and_the_first_one_says_so_and_goes() {
+    let (at, one, two) = (Folder::new(), Folder::new(), Folder::new());
+    let nats = Nats::start(&at);
+    let first = up(&one, &nats);
+    assert!(!one.data().join("nats").exists(), "it needs no store of its own");
+    let second = up(&two, &nats);
+    let log = one.path().join("log");
+    let (status, _) = first.end();
+    let log = std::fs::read_to_string(log).unwrap();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert_eq!(log.lines().filter(|it| it.contains("`coordinator` failed")).count(), 1, "said once: {log}");
+    assert!(log.contains("took over at position"), "{log}");
+    let installation = |folder: &Folder| std::fs::read_to_string(folder.data().join("installation")).unwrap();
+    assert_eq!(installation(&one), installation(&two), "it is the log's");
+    assert_eq!(second.get("/readyz").status, 200);
+    assert_eq!(second.stop().0.code(), Some(0));
+}

@@ -1,0 +1,170 @@
+//! The registry over a real log: what it answers, at which position, and when it is ready.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use registry::{Readiness, Service};
+use schemas::event::{Data, Draft, GitPushed, RefUpdate, RolloutPlanned, RolloutSucceeded, Scope};
+use schemas::names::FleetId;
+use schemas::query::{Fault, FaultCode, FleetRequest, FleetsRequest};
+use streams::{AskError, Bus, Expected, Server, ServerConfig, clock};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const COMMIT: &str = "1111111111111111111111111111111111111111";
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A log, and maybe a registry over it.
+struct Log {
+    bus: Bus,
+    running: JoinSet<Result<(), registry::Error>>,
+    shutdown: CancellationToken,
+    server: Server,
+    _folder: TempDir,
+}
+
+impl Log {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = File::create(folder.path().join("lock")).unwrap();
+        let config = ServerConfig { program: nats_server(), store: folder.path().join("nats"), lock };
+        let server = Server::start(config).await.unwrap();
+        streams::provision(&server.access()).await.unwrap();
+        let bus = Bus::connect(&server.access()).await.unwrap();
+        let shutdown = CancellationToken::new();
+        Self { bus, running: JoinSet::new(), shutdown, server, _folder: folder }
+    }
+
+    /// Starts the registry.
+    async fn registry(&mut self) -> Readiness {
+        let service = Service::start(self.bus.clone(), self.shutdown.clone()).await.unwrap();
+        let readiness = service.readiness();
+        self.running.spawn(service.run());
+        readiness
+    }
+
+    async fn append(&self, fleet: &str, data: Data) -> (Uuid, u64) {
+        let scope = Scope::Fleet(id(fleet));
+        let (id, time) = (clock::new_id(), clock::now());
+        let (subject, actor) = ("refs/heads/main".to_owned(), "admin".to_owned());
+        let draft = Draft { id, scope, subject, time, actor, cause: None, data };
+        (id, self.bus.append(&draft, Expected::Any).await.unwrap())
+    }
+
+    async fn push(&self, fleet: &str) -> u64 {
+        let commit = Some(COMMIT.parse().unwrap());
+        let refs = vec![RefUpdate { name: "refs/heads/main".to_owned(), old: None, new: commit.clone() }];
+        let (deploy, descriptors) = ("main".to_owned(), Default::default());
+        let pushed = GitPushed { created: true, refs, pack: None, deploy, commit, descriptors, reason: None };
+        self.append(fleet, Data::GitPushed(pushed)).await.1
+    }
+
+    /// Stops everything in order.
+    async fn stop(mut self) {
+        self.shutdown.cancel();
+        while let Some(end) = self.running.join_next().await {
+            end.unwrap().unwrap();
+        }
+        self.server.stop().await;
+    }
+}
+
+fn id(fleet: &str) -> FleetId {
+    fleet.parse().unwrap()
+}
+
+fn nats_server() -> PathBuf {
+    let explicit = std::env::var_os("FLEETLOG_NATS_SERVER").map(PathBuf::from);
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/.tools/bin");
+    streams::find_server(explicit.as_deref(), &[tools]).unwrap().path
+}
+
+#[tokio::test]
+async fn it_answers_what_was_written_before_the_question() {
+    let mut log = Log::start().await;
+    log.registry().await;
+    for fleet in ["acme/shop", "acme/till", "zoo/gate"] {
+        let min_position = log.push(fleet).await;
+        let question = FleetRequest { fleet: id(fleet), min_position };
+        let answer = log.bus.ask(&question, PATIENCE).await.unwrap();
+        assert!(answer.position >= min_position);
+        assert_eq!(answer.fleet.unwrap().commit.unwrap().as_str(), COMMIT);
+    }
+    let nobody = FleetRequest { fleet: id("acme/none"), min_position: 3 };
+    assert!(log.bus.ask(&nobody, PATIENCE).await.unwrap().fleet.is_none());
+    log.stop().await;
+}
+
+#[tokio::test]
+async fn fleets_are_listed_by_page_with_how_they_stand() {
+    let mut log = Log::start().await;
+    for fleet in ["b/b", "a/z", "b/a"] {
+        log.push(fleet).await;
+    }
+    let (commit, node) = (COMMIT.parse().unwrap(), "local".parse().unwrap());
+    let planned = RolloutPlanned { commit, desired: 3, observed: 0, epoch: 1, node, steps: Vec::new() };
+    let (rollout, _) = log.append("b/a", Data::RolloutPlanned(planned)).await;
+    let succeeded = RolloutSucceeded { rollout, duration_ms: 1 };
+    let (_, min_position) = log.append("b/a", Data::RolloutSucceeded(succeeded)).await;
+    log.registry().await;
+
+    let page = |after: Option<&str>, limit| FleetsRequest { after: after.map(id), limit, min_position };
+    let first = log.bus.ask(&page(None, 2), PATIENCE).await.unwrap();
+    let names: Vec<_> = first.fleets.iter().map(|it| it.fleet.to_string()).collect();
+    assert_eq!((names, first.more), (vec!["a/z".to_owned(), "b/a".to_owned()], true));
+    assert_eq!(first.fleets[0].rollout, None);
+    assert_eq!(first.fleets[1].rollout.as_deref(), Some("succeeded"));
+    let rest = log.bus.ask(&page(Some("b/a"), 2), PATIENCE).await.unwrap();
+    assert_eq!((rest.fleets[0].fleet.to_string(), rest.more), ("b/b".to_owned(), false));
+    log.stop().await;
+}
+
+#[tokio::test]
+async fn a_question_waits_for_its_position_but_not_for_ever() {
+    let mut log = Log::start().await;
+    let readiness = log.registry().await;
+    let early = FleetRequest { fleet: id("acme/shop"), min_position: 1 };
+    let (answer, position) = tokio::join!(log.bus.ask(&early, PATIENCE), log.push("acme/shop"));
+    let answer = answer.unwrap();
+    assert_eq!((position, answer.position, answer.fleet.is_some()), (1, 1, true));
+
+    let begun = Instant::now();
+    let never = FleetRequest { fleet: id("acme/shop"), min_position: 1_000 };
+    // Somebody who waits keeps nobody else waiting.
+    let now = FleetRequest { fleet: id("acme/shop"), min_position: 0 };
+    let (behind, other) = tokio::join!(log.bus.ask(&never, PATIENCE), async {
+        log.bus.ask(&now, PATIENCE).await.unwrap();
+        begun.elapsed()
+    });
+    assert!(other < Duration::from_secs(3), "another question took {other:?}");
+    match behind {
+        Err(AskError::Fault(Fault { code: FaultCode::Behind, message })) => {
+            assert!(message.contains("1000"), "{message}")
+        }
+        other => panic!("expected the fault `behind`, seen {other:?}"),
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(readiness.ready(), None);
+    log.stop().await;
+}
+
+#[tokio::test]
+async fn it_is_ready_once_it_has_read_what_was_there() {
+    let mut log = Log::start().await;
+    for _ in 0..20 {
+        log.push("acme/shop").await;
+    }
+    let service = Service::start(log.bus.clone(), log.shutdown.clone()).await.unwrap();
+    let readiness = service.readiness();
+    assert!(readiness.ready().is_some_and(|why| why.contains("of 20")), "{:?}", readiness.ready());
+    log.running.spawn(service.run());
+    let question = FleetRequest { fleet: id("acme/shop"), min_position: 20 };
+    assert_eq!(log.bus.ask(&question, PATIENCE).await.unwrap().position, 20);
+    assert_eq!(readiness.ready(), None);
+    log.stop().await;
+}

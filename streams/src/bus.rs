@@ -2,12 +2,14 @@
 //!
 //! Reads and writes nothing by itself: what can be done with it stands in the files beside this one.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::Client;
 use async_nats::jetstream::stream::{Info, Stream};
 use async_nats::jetstream::{Context, ContextBuilder};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::access::Access;
@@ -80,9 +82,28 @@ impl Bus {
 
     /// The last sequence of `stream`, asked at the leader.
     pub(crate) async fn last_sequence(&self, stream: &'static str) -> Result<u64, ReadError> {
-        let info = info(self.jetstream(), stream).await;
-        let info = info.map_err(|source| ReadError::Api { what: stream.to_owned(), source })?;
-        Ok(info.state.last_sequence)
+        let info = self.reading(stream, || async {
+            let info = info(self.jetstream(), stream).await;
+            info.map_err(|source| ReadError::Api { what: stream.to_owned(), source })
+        });
+        Ok(info.await?.state.last_sequence)
+    }
+
+    /// Runs what only reads `what`; once more where the connection is lost meanwhile, because then no answer would come.
+    pub(crate) async fn reading<T, F>(&self, what: &str, read: impl Fn() -> F) -> Result<T, ReadError>
+    where
+        F: Future<Output = Result<T, ReadError>>,
+    {
+        let deadline = Instant::now() + API_TIMEOUT;
+        let mut link = self.link().clone();
+        while connection::up_before(&link, deadline).await {
+            link.mark_unchanged();
+            tokio::select! {
+                answer = read() => return answer,
+                () = connection::changed(&mut link) => {}
+            }
+        }
+        Err(ReadError::Api { what: what.to_owned(), source: "there is no connection to the server".into() })
     }
 
     pub(crate) fn client(&self) -> &Client {

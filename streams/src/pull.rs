@@ -62,7 +62,9 @@ impl Pull {
         loop {
             match &mut self.state {
                 State::Idle => {
-                    self.link.mark_unchanged();
+                    // However long the connection is away: a request would only wait in the client, and be sent late.
+                    // The client cannot be gone, we hold it.
+                    let _ = self.link.wait_for(connection::State::is_up).await;
                     let (bus, stream, batch, config) = (self.bus.clone(), self.stream, self.batch, config());
                     self.state = State::Making(Box::pin(make(bus, stream, batch, config)));
                 }
@@ -120,9 +122,6 @@ impl Pull {
 }
 
 async fn make(bus: Bus, stream: &'static str, batch: usize, config: pull::Config) -> Result<pull::Stream, Cause> {
-    // However long the connection is away: the request would only wait in the client, and be sent twice.
-    let mut link = bus.link().clone();
-    link.wait_for(connection::State::is_up).await?;
     let consumer = bus.jetstream().create_consumer_on_stream(config, stream).await?;
     let messages = consumer.stream().max_messages_per_batch(batch).heartbeat(HEARTBEAT).expires(EXPIRES);
     Ok(messages.messages().await?)

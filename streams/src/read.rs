@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::RawMessageErrorKind;
+use async_nats::jetstream::{ErrorCode, Message};
 use futures_util::StreamExt;
 use schemas::event::{Event, Scope, Topic};
 use serde_json::json;
@@ -13,7 +15,6 @@ use uuid::Uuid;
 use crate::bus::{API_TIMEOUT, Bus};
 use crate::catalog::{EVENTS, MAX_PAYLOAD_BYTES, event_subject};
 use crate::clock;
-use crate::connection;
 use crate::error::ReadError;
 use crate::pull::position;
 use crate::wire;
@@ -38,6 +39,7 @@ impl Page {
 }
 
 /// Which message to get.
+#[derive(Clone, Copy)]
 pub(crate) enum Which<'a> {
     First { subject: &'a str, after: u64 },
     Last { subject: &'a str },
@@ -47,6 +49,10 @@ impl Bus {
     /// At most `limit` events after `after`, in order: fewer where the head at the time of the call is reached, or where
     /// they have more than 16 MiB.
     pub async fn page(&self, after: u64, limit: usize) -> Result<Page, ReadError> {
+        self.reading(EVENTS, || self.read_page(after, limit)).await
+    }
+
+    async fn read_page(&self, after: u64, limit: usize) -> Result<Page, ReadError> {
         let head = self.head().await?;
         let wanted = usize::try_from(head.saturating_sub(after)).unwrap_or(usize::MAX).min(limit);
         let mut events = Vec::with_capacity(wanted.min(1000));
@@ -121,51 +127,41 @@ impl Bus {
     /// Gets one message.
     pub(crate) async fn get(&self, stream: &'static str, which: Which<'_>) -> Result<Option<StreamMessage>, ReadError> {
         let handle = self.stream(stream).await?;
-        let builder = match which {
-            Which::First { subject, after } => {
-                handle.raw_message_builder().sequence(after + 1).next_by_subject(subject)
+        let get = || async {
+            let builder = handle.raw_message_builder();
+            let builder = match which {
+                Which::First { subject, after } => builder.sequence(after + 1).next_by_subject(subject),
+                Which::Last { subject } => builder.last_by_subject(subject),
+            };
+            match builder.send().await {
+                Ok(message) => Ok(Some(message)),
+                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+                Err(error) => Err(ReadError::Api { what: stream.to_owned(), source: error.into() }),
             }
-            Which::Last { subject } => handle.raw_message_builder().last_by_subject(subject),
         };
-        let mut link = self.link().clone();
-        link.mark_unchanged();
-        let answer = tokio::select! {
-            () = connection::changed(&mut link) => {
-                return Err(ReadError::Api { what: stream.to_owned(), source: "the connection was lost".into() });
-            }
-            answer = builder.send() => answer,
-        };
-        match answer {
-            Ok(message) => Ok(Some(message)),
-            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(ReadError::Api { what: stream.to_owned(), source: error.into() }),
-        }
+        self.reading(stream, get).await
     }
 
     /// Deletes one message of `stream` and overwrites its bytes.
     pub(crate) async fn erase(&self, stream: &'static str, sequence: u64) -> Result<(), ReadError> {
-        use async_nats::jetstream::response::Response;
         let api = |source| ReadError::Api { what: stream.to_owned(), source };
-        let request = json!({ "seq": sequence, "no_erase": false });
-        let answer: Response<serde_json::Value> = self
-            .jetstream()
-            .request(format!("STREAM.MSG.DELETE.{stream}"), &request)
-            .await
-            .map_err(|source| api(source.into()))?;
-        match answer {
-            Response::Ok(_) => Ok(()),
-            // Somebody else was faster, or an earlier answer was lost.
-            Response::Err { error } if error.error_code() == NO_SUCH_SEQUENCE => Ok(()),
-            Response::Err { error } => Err(api(error.into())),
-        }
+        let erase = || async {
+            let request = json!({ "seq": sequence, "no_erase": false });
+            let answer = self.jetstream().request(format!("STREAM.MSG.DELETE.{stream}"), &request).await;
+            match answer.map_err(|source| api(source.into()))? {
+                Response::<serde_json::Value>::Ok(_) => Ok(()),
+                // Somebody else was faster, or an earlier answer was lost.
+                Response::Err { error } if error.error_code() == ErrorCode::SEQUENCE_NOT_FOUND => Ok(()),
+                Response::Err { error } => Err(api(error.into())),
+            }
+        };
+        // Erasing what is erased already does no harm, so it may be done over like any reading.
+        self.reading(stream, erase).await
     }
 }
 
-/// JetStream's word for a sequence that is not there (any more).
-const NO_SUCH_SEQUENCE: async_nats::jetstream::ErrorCode = async_nats::jetstream::ErrorCode::SEQUENCE_NOT_FOUND;
-
 /// Reads a message of `EVENTS`.
-pub(crate) fn event(position: u64, message: &async_nats::jetstream::Message) -> Result<Event, ReadError> {
+pub(crate) fn event(position: u64, message: &Message) -> Result<Event, ReadError> {
     wire::decode_event(position, &message.subject, message.headers.as_ref(), &message.payload)
         .map_err(|source| ReadError::Decode { stream: EVENTS, position, source })
 }

@@ -4,15 +4,18 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use async_nats::client::Request;
-use async_nats::{HeaderMap, RequestErrorKind, Subject, Subscriber};
+use async_nats::{HeaderMap, Message, RequestErrorKind, Subject, Subscriber};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use schemas::query::{
     Fault, FaultCode, FleetAnswer, FleetRequest, FleetsAnswer, FleetsRequest, NodesAnswer, NodesRequest,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::bus::Bus;
+use crate::connection;
 use crate::error::{AskError, ReadError, SendError};
 use crate::wire::{self, Unwritable};
 
@@ -57,21 +60,45 @@ impl Bus {
         if bytes > self.max_payload() {
             return Err(AskError::TooLarge { subject, bytes, limit: self.max_payload() });
         }
-        let mut request = Request::new().payload(body.into()).timeout(Some(deadline));
-        if !headers.is_empty() {
-            request = request.headers(headers);
-        }
-        let answer = self.client().send_request(subject, request).await.map_err(|error| match error.kind() {
-            RequestErrorKind::TimedOut => AskError::Timeout { subject, within: deadline },
-            RequestErrorKind::NoResponders => AskError::NobodyThere { subject },
-            _ => AskError::Client { subject, source: error.into() },
-        })?;
+        let headers = (!headers.is_empty()).then_some(headers);
+        let answer = self.request(subject, headers, body.into(), deadline).await?;
         let headers = answer.headers.as_ref();
         let unreadable = |source| AskError::Unreadable { subject, source };
         if headers.is_some_and(|it| it.get(FAULT).is_some()) {
             return Err(AskError::Fault(wire::decode(headers, &answer.payload).map_err(unreadable)?));
         }
         wire::decode(headers, &answer.payload).map_err(unreadable)
+    }
+
+    /// Sends a question and waits for the answer; once more where the connection is lost meanwhile, because then no
+    /// answer would come.
+    async fn request(
+        &self,
+        subject: &'static str,
+        headers: Option<HeaderMap>,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<Message, AskError> {
+        let deadline = Instant::now() + within;
+        let mut link = self.link().clone();
+        while connection::up_before(&link, deadline).await {
+            link.mark_unchanged();
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut request = Request::new().payload(body.clone()).timeout(Some(left));
+            if let Some(headers) = &headers {
+                request = request.headers(headers.clone());
+            }
+            let answer = tokio::select! {
+                answer = self.client().send_request(subject, request) => answer,
+                () = connection::changed(&mut link) => continue,
+            };
+            return answer.map_err(|error| match error.kind() {
+                RequestErrorKind::TimedOut => AskError::Timeout { subject, within },
+                RequestErrorKind::NoResponders => AskError::NobodyThere { subject },
+                _ => AskError::Client { subject, source: error.into() },
+            });
+        }
+        Err(AskError::Timeout { subject, within })
     }
 
     /// Answers questions of one kind from now on.

@@ -92,6 +92,14 @@ pub enum ServerError {
         /// What it logged last.
         words: String,
     },
+    /// It goes on with its old configuration.
+    #[error("nats-server did not take its new configuration within {within:?}; its last words: {words}")]
+    Reload {
+        /// How long we waited.
+        within: Duration,
+        /// What it logged last.
+        words: String,
+    },
     /// It does not answer.
     #[error("`{program}` runs but did not answer within {within:?}; its last words: {words}")]
     Silent {
@@ -106,7 +114,8 @@ pub enum ServerError {
 
 /// A running, supervised server. Dropped, it is killed; [`Server::stop`] is the orderly way.
 pub struct Server {
-    access: Access,
+    config: Config,
+    store: PathBuf,
     supervisor: Supervisor,
 }
 
@@ -123,7 +132,7 @@ impl Server {
             let lock = lock.try_clone().map_err(file("share the lock beside", &store))?;
             let launcher = Launcher::new(program.clone(), path, lock);
             let supervisor = Supervisor::start(launcher, &program)?;
-            let server = Self { access: config.access(), supervisor };
+            let server = Self { config, store: store.clone(), supervisor };
             match server.ready(&program, port).await {
                 Ok(()) => return Ok(server),
                 Err(ServerError::Ended { words, .. }) if tries > 1 && words.contains("address already in use") => {
@@ -137,7 +146,26 @@ impl Server {
 
     /// Where it is, and its users' credentials. The same after it was started again.
     pub fn access(&self) -> Access {
-        self.access.clone()
+        self.config.access()
+    }
+
+    /// Takes the user that may make streams away, also from a server that is started again: from here on nobody can
+    /// change or delete a stream until the next start.
+    pub async fn drop_provision(&mut self) -> Result<(), ServerError> {
+        let dropped = self.access();
+        self.config.drop_provision();
+        self.config.write(&self.store)?;
+        self.supervisor.reload();
+        let deadline = Instant::now() + START;
+        let mut ticks = interval(TRY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while answers(&dropped).await {
+            ticks.tick().await;
+            if Instant::now() > deadline {
+                return Err(ServerError::Reload { within: START, words: self.supervisor.last_words() });
+            }
+        }
+        Ok(())
     }
 
     /// Its process, while there is one.
@@ -170,7 +198,7 @@ impl Server {
                 });
             }
             // Connecting on this machine succeeds or fails at once.
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() && self.answers().await {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() && answers(&self.access()).await {
                 self.supervisor.is_ready();
                 return Ok(());
             }
@@ -183,18 +211,17 @@ impl Server {
             }
         }
     }
+}
 
-    async fn answers(&self) -> bool {
-        let Ok((client, _)) = connection::connect(&self.access, &self.access.provision, PROVISION).await else {
-            return false;
-        };
-        async_nats::jetstream::new(client).query_account().await.is_ok()
-    }
+/// Whether the server answers the user that may make streams.
+async fn answers(access: &Access) -> bool {
+    let Ok((client, _)) = connection::connect(access, &access.provision, PROVISION).await else { return false };
+    async_nats::jetstream::new(client).query_account().await.is_ok()
 }
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("url", &self.access.url).field("pid", &self.pid()).finish_non_exhaustive()
+        f.debug_struct("Server").field("url", &self.access().url).field("pid", &self.pid()).finish_non_exhaustive()
     }
 }
 

@@ -7,7 +7,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::{self, AckKind};
 use schemas::names::NodeName;
 use schemas::work::Command;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::bus::Bus;
 use crate::catalog::{WORK, work_subject};
@@ -19,6 +19,9 @@ use crate::wire;
 
 /// How long a job may go without a sign of life before somebody else gets it.
 const ACK_WAIT: Duration = Duration::from_secs(30);
+/// How long an acknowledgement waits for the server's word before it is sent again. A server that was killed and has
+/// forgotten the delivery says nothing.
+const ANSWER: Duration = Duration::from_secs(1);
 /// The delivery from which on a job says that it is the last one. The server itself never gives a command up: that would
 /// be silent.
 const MAX_DELIVERIES: u64 = 5;
@@ -40,8 +43,11 @@ impl Bus {
             unreadable: AtomicU64::new(0),
         };
         // Made here already, so that a caller whose node cannot have a queue hears it at once.
-        let made = self.jetstream().create_consumer_on_stream(queue.config(), WORK).await;
-        made.map_err(|source| ReadError::Api { what: WORK.to_owned(), source: source.into() })?;
+        let make = || async {
+            let made = self.jetstream().create_consumer_on_stream(queue.config(), WORK).await;
+            made.map_err(|source| ReadError::Api { what: WORK.to_owned(), source: source.into() })
+        };
+        self.reading(WORK, make).await?;
         Ok(queue)
     }
 }
@@ -143,9 +149,10 @@ impl Job {
             link.mark_unchanged();
             tokio::select! {
                 () = crate::connection::changed(&mut link) => {}
-                answered = self.message.double_ack_with(kind) => match answered {
-                    Ok(()) => return Ok(()),
-                    Err(error) => tracing::debug!(%error, "no answer to an acknowledgement"),
+                answered = timeout(ANSWER, self.message.double_ack_with(kind)) => match answered {
+                    Ok(Ok(())) => return Ok(()),
+                    Ok(Err(error)) => tracing::debug!(%error, "no answer to an acknowledgement"),
+                    Err(_) => tracing::debug!(within = ?ANSWER, "no answer to an acknowledgement"),
                 },
             }
             if !self.bus.before_next_attempt(deadline).await {

@@ -29,7 +29,7 @@ impl Bus {
     /// `older_than`; answers how many. What has no pack's id is left alone.
     pub async fn sweep_packs(&self, referenced: &HashSet<Uuid>, older_than: Duration) -> Result<usize, PackError> {
         let sweep = |source| PackError::Sweep { source };
-        let loose = self.loose_packs(referenced).await.map_err(sweep)?;
+        let loose = self.reading(PACKS, || self.loose_packs(referenced)).await.map_err(sweep)?;
         let limit = clock::now().as_nanosecond() - i128::try_from(older_than.as_nanos()).unwrap_or(i128::MAX);
         let mut erased = 0;
         for (id, pack) in loose.into_iter().filter(|(_, pack)| pack.newest_ns < limit) {

@@ -23,7 +23,8 @@ pub(super) struct Config {
     port: u16,
     store: PathBuf,
     store_bytes: u64,
-    provision: Credentials,
+    /// None once the streams are there.
+    provision: Option<Credentials>,
     platform: Credentials,
 }
 
@@ -35,17 +36,24 @@ impl Config {
             port,
             store: store.canonicalize().map_err(file("find", store))?,
             store_bytes: room(store).map_err(file("measure the file system of", store))?,
-            provision: credentials(PROVISION)?,
+            provision: Some(credentials(PROVISION)?),
             platform: credentials(PLATFORM)?,
         })
     }
 
     pub(super) fn access(&self) -> Access {
+        // Where there is no such user any more, whoever wants to be it is refused.
+        let nobody = || Credentials { user: PROVISION.to_owned(), password: String::new() };
         Access {
             url: format!("nats://127.0.0.1:{}", self.port),
-            provision: self.provision.clone(),
+            provision: self.provision.clone().unwrap_or_else(nobody),
             platform: self.platform.clone(),
         }
+    }
+
+    /// Leaves the user that may make streams out of what is written from now on.
+    pub(super) fn drop_provision(&mut self) {
+        self.provision = None;
     }
 
     /// Writes the file, readable by us only.
@@ -79,7 +87,8 @@ impl Config {
             self.store_bytes,
         );
         for user in users() {
-            let password = if user.name == PROVISION { &self.provision.password } else { &self.platform.password };
+            let credentials = if user.name == PROVISION { self.provision.as_ref() } else { Some(&self.platform) };
+            let Some(Credentials { password, .. }) = credentials else { continue };
             let list = |it: &[String]| it.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(", ");
             // Writing to a `String` cannot fail.
             let _ = writeln!(

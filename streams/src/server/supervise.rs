@@ -93,6 +93,15 @@ impl Supervisor {
         words.iter().map(String::as_str).collect::<Vec<_>>().join(" | ")
     }
 
+    /// Asks it to read its configuration again. One that is not there now reads it when it is started again.
+    pub(super) fn reload(&self) {
+        if let Some(pid) = self.shared.state().pid
+            && let Err(error) = kill_process(pid, Signal::HUP)
+        {
+            tracing::warn!(%error, "cannot tell nats-server to read its configuration again");
+        }
+    }
+
     /// Asks it to end, for good.
     pub(super) fn terminate(&self) {
         self.shared.end(Signal::TERM);

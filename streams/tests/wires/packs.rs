@@ -40,7 +40,7 @@ async fn packs_of_every_size_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn packs_stored_at_once_and_over_a_killed_server_are_whole() {
     let rig = Rig::start().await;
-    let packs: Vec<_> = (0..4).map(|seed| bytes(20 * CHUNK + seed, seed)).collect();
+    let packs: Vec<_> = (0..4).map(|seed| bytes(6 * CHUNK + seed, seed)).collect();
     let stores = futures_util::future::join_all(packs.iter().map(|it| store(&rig, it)));
     let (stored, ()) = tokio::join!(stores, async {
         tokio::time::sleep(Duration::from_millis(50)).await;

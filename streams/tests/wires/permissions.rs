@@ -116,3 +116,18 @@ async fn the_provisioning_user_cannot_change_or_fill_the_log_either() {
     }
     assert_eq!(rig.bus.head().await.unwrap(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_user_that_makes_streams_is_gone_once_they_are_made() {
+    let mut rig = Rig::start().await;
+    let before = rig.access();
+    streams::provision(&before).await.unwrap();
+    rig.server.drop_provision().await.unwrap();
+    assert!(streams::provision(&before).await.is_err(), "its password still opens");
+    // The platform goes on as if nothing had been, and a server that is started again does not know the user either.
+    rig.bus.append(&refused(&fleet("acme/shop")), Expected::Any).await.unwrap();
+    rig.kill_and_wait().await;
+    rig.wait_connected(true).await;
+    assert!(streams::provision(&before).await.is_err(), "a restart brought it back");
+    rig.bus.append(&refused(&fleet("acme/shop")), Expected::Any).await.unwrap();
+}

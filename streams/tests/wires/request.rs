@@ -7,14 +7,9 @@ use streams::AskError;
 use tokio::task::JoinSet;
 
 use crate::follow::raw;
-use crate::support::{LONG, Rig, node, soon};
+use crate::support::{LONG, Rig, node, noise, soon};
 
 const SOON: Duration = Duration::from_millis(200);
-
-fn nodes(count: usize) -> NodesAnswer {
-    let away = |nth: usize| Some(format!("{nth} {}", uuid::Uuid::new_v5(&uuid::Uuid::nil(), &nth.to_le_bytes())));
-    NodesAnswer { nodes: (0..count).map(|nth| NodeLine { node: node(), away: away(nth) }).collect() }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_are_answered_small_and_large() {
@@ -72,12 +67,16 @@ async fn nobody_there_a_fault_and_silence_are_told_apart() {
 async fn an_answer_that_does_not_fit_is_a_fault_that_says_so() {
     let rig = Rig::start().await;
     let mut questions = rig.bus.answer::<NodesRequest>().await.unwrap();
-    let ask = rig.bus.ask(&NodesRequest {}, LONG);
-    let (error, ()) = tokio::join!(ask, async {
-        soon("a question", questions.next()).await.unwrap().reply(Ok(nodes(600_000))).await.unwrap();
-    });
-    let Err(AskError::Fault(fault)) = error else { panic!("{error:?}") };
-    assert!(fault.message.contains("ask for less"), "{fault}");
+    // One does not fit on the wire, the other one would not fit into the other side's memory.
+    for away in [noise(20 << 20), "x".repeat(65 << 20)] {
+        let ask = rig.bus.ask(&NodesRequest {}, LONG);
+        let (error, ()) = tokio::join!(ask, async {
+            let asked = soon("a question", questions.next()).await.unwrap();
+            asked.reply(Ok(NodesAnswer { nodes: vec![NodeLine { node: node(), away: Some(away) }] })).await.unwrap();
+        });
+        let Err(AskError::Fault(fault)) = error else { panic!("{error:?}") };
+        assert!(fault.message.contains("ask for less"), "{fault}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -141,6 +141,13 @@ pub fn fleet(name: &str) -> Scope {
     Scope::Fleet(name.parse().unwrap())
 }
 
+/// Text of so many bytes that compression makes no smaller than half.
+pub fn noise(bytes: usize) -> String {
+    let mut random = vec![0; bytes];
+    getrandom::fill(&mut random).unwrap();
+    random.into_iter().map(|it| char::from(b'a' + it % 16)).collect()
+}
+
 /// A platform event with a body of about `bytes`.
 pub fn opened(bytes: usize) -> Draft {
     let data = LogOpened {

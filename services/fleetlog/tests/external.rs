@@ -3,10 +3,10 @@
 
 mod support;
 
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use support::{Folder, Platform, bare, wait_for};
 
 /// A nats-server without users; ended with the test.
@@ -20,20 +20,23 @@ impl Nats {
         let explicit = std::env::var_os("FLEETLOG_NATS_SERVER").map(std::path::PathBuf::from);
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/.tools/bin");
         let program = streams::find_server(explicit.as_deref(), &[tools]).unwrap().path;
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
         let config = folder.path().join("nats.conf");
-        let store = folder.path().join("store");
         let text = format!(
-            "listen: \"127.0.0.1:{port}\"\nmax_payload: 8388608\njetstream {{ store_dir: \"{}\", domain: fleetlog, \
-             sync_interval: always }}\n",
-            store.display()
+            "listen: \"127.0.0.1:-1\"\nports_file_dir: \"{0}\"\nmax_payload: 8388608\njetstream {{ store_dir: \"{0}/store\", \
+             domain: fleetlog, sync_interval: always }}\n",
+            folder.path().display()
         );
         std::fs::write(&config, text).unwrap();
         let mut command = Command::new(program);
         command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().unwrap();
-        wait_for("the server's port", || TcpStream::connect(format!("127.0.0.1:{port}")).ok());
-        Self { child, url: format!("nats://127.0.0.1:{port}") }
+        // It takes a free port and says which in a file.
+        let ports = folder.path().join(format!("nats-server_{}.ports", child.id()));
+        let url = wait_for("the server's port", || {
+            let ports: Value = serde_json::from_slice(&std::fs::read(&ports).ok()?).ok()?;
+            ports["nats"][0].as_str().map(str::to_owned)
+        });
+        Self { child, url }
     }
 }
 

@@ -13,6 +13,21 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 /// Compressed bytes unpacked at a time: gzip blows them up at most a thousandfold.
 const PIECE: usize = 4 << 10;
 
+/// The first bytes of a body, unpacked: a push's commands stand there.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) bytes: Vec<u8>,
+    /// Bytes that are kept at most.
+    pub(crate) limit: usize,
+}
+
+impl Head {
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = self.limit.saturating_sub(self.bytes.len()).min(bytes.len());
+        self.bytes.extend_from_slice(&bytes[..room]);
+    }
+}
+
 /// How a body is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -35,6 +50,7 @@ pub(crate) async fn feed(
     encoding: Encoding,
     idle: Duration,
     mut child: impl AsyncWrite + Unpin,
+    head: &mut Head,
 ) -> io::Result<()> {
     let mut pieces = body.into_data_stream();
     let mut unpacker = MultiGzDecoder::new(Vec::new());
@@ -45,10 +61,14 @@ pub(crate) async fn feed(
         let Some(piece) = piece else { break };
         let piece = piece.map_err(io::Error::other)?;
         match encoding {
-            Encoding::Plain => child.write_all(&piece).await?,
+            Encoding::Plain => {
+                head.keep(&piece);
+                child.write_all(&piece).await?;
+            }
             Encoding::Gzip => {
                 for part in piece.chunks(PIECE) {
                     unpacker.write_all(part)?;
+                    head.keep(unpacker.get_ref());
                     child.write_all(unpacker.get_ref()).await?;
                     unpacker.get_mut().clear();
                 }
@@ -57,6 +77,7 @@ pub(crate) async fn feed(
     }
     if encoding == Encoding::Gzip {
         let rest = unpacker.finish()?;
+        head.keep(&rest);
         child.write_all(&rest).await?;
     }
     child.shutdown().await
@@ -78,8 +99,10 @@ mod tests {
         let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
         packer.write_all(&text).unwrap();
         let mut seen = Vec::new();
-        feed(Body::from(packer.finish().unwrap()), Encoding::Gzip, IDLE, &mut seen).await.unwrap();
+        let mut head = Head { limit: 100, ..Head::default() };
+        feed(Body::from(packer.finish().unwrap()), Encoding::Gzip, IDLE, &mut seen, &mut head).await.unwrap();
         assert_eq!(seen, text);
+        assert_eq!(head.bytes, text[..100]);
     }
 
     #[tokio::test]
@@ -88,7 +111,7 @@ mod tests {
         packer.write_all(b"hello, hello, hello").unwrap();
         let mut packed = packer.finish().unwrap();
         packed.truncate(packed.len() - 6);
-        assert!(feed(Body::from(packed), Encoding::Gzip, IDLE, Vec::new()).await.is_err());
+        assert!(feed(Body::from(packed), Encoding::Gzip, IDLE, Vec::new(), &mut Head::default()).await.is_err());
     }
 
     #[test]

@@ -13,13 +13,14 @@ use tokio::process::Child;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::body::{Encoding, feed};
+use crate::body::{Encoding, Head, feed};
 use crate::context::{Context, InUse, chain};
 use crate::error::GitError;
 use crate::hook;
 use crate::launch::complaint;
 use crate::layout::{SOCKET_FROM_REPOSITORY, make_bare};
 use crate::push::Push;
+use crate::refuse::turned_down;
 
 /// Bytes read from a child at a time.
 const PIECE: usize = 32 << 10;
@@ -29,6 +30,9 @@ const PIECES: usize = 4;
 
 /// Bytes of a child's complaints that are kept.
 const COMPLAINT: usize = 4 << 10;
+
+/// Bytes of a push's commands that are kept: more than any push that is allowed has.
+const COMMANDS: usize = 1 << 20;
 
 /// One client's turn.
 pub(crate) type Turn = OwnedSemaphorePermit;
@@ -73,7 +77,7 @@ pub(crate) async fn fetch(
         let _held = (repository, turn);
         tokio::select! {
             // Either end drops the child, and with it the process: a fetch changes nothing.
-            () = run(service, child, body, packing, idle, &answer, &left) => {}
+            _ = run(service, child, body, packing, idle, &answer, &left, Head::default()) => {}
             () = left.cancelled() => {}
             () = shutdown.cancelled() => {}
         }
@@ -102,14 +106,20 @@ pub(crate) async fn push(
     context.begin(Arc::clone(&push));
     let (context, idle) = (Arc::clone(context), context.config.limits.idle);
     context.tasks.clone().spawn(async move {
-        run(service, child, body, packing, idle, &answer, &push.left).await;
+        let head = Head { limit: COMMANDS, ..Head::default() };
+        let fed = run(service, child, body, packing, idle, &answer, &push.left, head).await;
+        if let Some(head) = fed {
+            turned_down(&context, &push, &head).await;
+        }
         context.end(push.id);
         drop(turn);
     });
     Ok(streamed(pieces))
 }
 
-/// Runs a child to its end. Cancels `left` as soon as the client has hung up, and reads on.
+/// Runs a child to its end. Cancels `left` as soon as the client has hung up, and reads on. Answers the head of the
+/// request, unless the client went away before it had sent everything that the child wanted.
+#[allow(clippy::too_many_arguments)] // One exchange: all of it is used in one place.
 async fn run(
     service: Service,
     mut child: Child,
@@ -118,17 +128,17 @@ async fn run(
     idle: std::time::Duration,
     answer: &mpsc::Sender<io::Result<Bytes>>,
     left: &CancellationToken,
-) {
+    mut head: Head,
+) -> Option<Head> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else { return };
+    let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else { return None };
     let input = async {
-        if let Err(error) = feed(body, packing, idle, stdin).await {
-            // A child that has read enough closes its end; a client that hangs up is its own business.
-            tracing::debug!(service = service.command(), %error, "a request's body ended early");
-        }
+        let fed = feed(body, packing, idle, stdin, &mut head).await;
+        // A child that has read enough closes its end; a client that hangs up is its own business.
+        fed.is_ok() || fed.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     };
     let output = pass_on(stdout, idle, answer, left);
-    let (_, passed, complaints) = tokio::join!(input, output, listen(stderr));
+    let (complete, passed, complaints) = tokio::join!(input, output, listen(stderr));
     let ended = child.wait().await;
     match (passed, ended) {
         (Ok(()), Ok(status)) if status.success() => {}
@@ -139,6 +149,7 @@ async fn run(
             tracing::info!(service = service.command(), status, error, said, "Git did not end well");
         }
     }
+    complete.then_some(head)
 }
 
 /// Passes on what a child writes, until it has written everything. What nobody wants any more is read and dropped.

@@ -46,6 +46,7 @@ pub(crate) async fn pre_receive(
     input: &mut (impl AsyncRead + Unpin),
     pen: &mut Pen,
 ) -> u8 {
+    push.looking();
     let mut text = Vec::new();
     // A hook's input ends, or its process has ended: then nobody waits for an answer.
     if input.take(REFS).read_to_end(&mut text).await.is_err() {

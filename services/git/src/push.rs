@@ -33,6 +33,7 @@ pub(crate) struct Push {
 enum Stage {
     #[default]
     Uploading,
+    Looking,
     Inspected(Arc<Inspected>),
     Accepted(Accepted),
     Over,
@@ -93,6 +94,16 @@ impl Push {
     /// What [`Push::keep`] was given, once.
     pub(crate) fn kept(&self) -> Option<transaction::Idle> {
         lock(&self.transaction).take()
+    }
+
+    /// `pre-receive` has it in its hands: from here on every refusal is ours.
+    pub(crate) fn looking(&self) {
+        *lock(&self.stage) = Stage::Looking;
+    }
+
+    /// Whether it never came to `pre-receive`.
+    pub(crate) fn is_unseen(&self) -> bool {
+        matches!(*lock(&self.stage), Stage::Uploading)
     }
 
     /// `pre-receive` lets it pass.

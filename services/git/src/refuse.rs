@@ -1,14 +1,45 @@
 //! Refusals: what the pusher is told, and the one `git.refused` that an existing fleet remembers.
 
+use std::io;
+
 use schemas::check::Fault;
 use schemas::event::{Data, Draft, GitRefused, RefUpdate, Refusal};
 use streams::{AppendError, Expected};
 
+use crate::body::Head;
 use crate::context::{Context, chain};
 use crate::error::SettleError;
 use crate::follow::catch_up;
+use crate::pktline;
 use crate::push::Push;
+use crate::refs;
 use crate::repository::{Repository, State};
+
+/// What stands at the head of a push, as its client wrote it.
+struct Commands {
+    updates: Vec<RefUpdate>,
+    options: Vec<Vec<u8>>,
+}
+
+impl Commands {
+    /// Commands up to a flush, capabilities behind the first one; then options up to a flush, if there are any.
+    async fn read(mut bytes: &[u8]) -> io::Result<Self> {
+        let mut commands = Self { updates: Vec::new(), options: Vec::new() };
+        let mut with_options = false;
+        while let Some(line) = pktline::read(&mut bytes).await? {
+            let mut halves = line.splitn(2, |byte| *byte == 0);
+            let text = String::from_utf8_lossy(halves.next().unwrap_or_default()).into_owned();
+            let capabilities = String::from_utf8_lossy(halves.next().unwrap_or_default()).into_owned();
+            with_options |= capabilities.split(' ').any(|word| word == "push-options");
+            // Other words, such as the roots of a shallow clone, move no ref.
+            commands.updates.extend(refs::parse_line(&text));
+        }
+        while with_options && let Some(option) = pktline::read(&mut bytes).await? {
+            commands.options.push(option);
+        }
+        Ok(commands)
+    }
+}
 
 /// A push that is not accepted.
 #[derive(Debug)]
@@ -54,6 +85,21 @@ impl Refused {
         let record = Record { refusal: Refusal::Faults, codes, faults: faults.len() };
         Self { message: format!("{message}\nrefused, nothing changed"), record: Some(record) }
     }
+}
+
+/// Git itself has turned a push down before any hook: its objects are broken, or too many. The pusher was told by Git.
+pub(crate) async fn turned_down(context: &Context, push: &Push, head: &Head) {
+    if !push.is_unseen() {
+        return;
+    }
+    let Ok(commands) = Commands::read(&head.bytes).await else { return };
+    if commands.updates.is_empty() || commands.options.iter().any(|option| option == b"plan") {
+        return;
+    }
+    let record = Record { refusal: Refusal::NotAllowed, codes: vec!["unpack".to_owned()], faults: 1 };
+    let mut state = push.repository.state.lock().await;
+    // What could not be remembered is in the platform's own log by now; nobody is left to be told.
+    remember(context, push, &mut state, &commands.updates, record).await;
 }
 
 /// Remembers a refusal, where the fleet exists. Says what the pusher has to know about that, if anything.

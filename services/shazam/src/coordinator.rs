@@ -19,7 +19,7 @@ use schemas::event::{CoordinatorTook, Data, Draft, Event, RolloutResumed, Scope,
 use schemas::fleet::Fleet;
 use schemas::names::FleetId;
 use schemas::spec::DigestKey;
-use streams::{AppendError, Bus, Expected, Filter, Follow, clock};
+use streams::{AppendError, Bus, Expected, Filter, Follow, ReadError, clock};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ use crate::error::CoordinatorError;
 /// Who writes the coordinator's events.
 const ACTOR: &str = "shazam";
 
-/// The coordinator: took over at its start, then run until it is told to stop.
+/// The coordinator: takes over once it has read the log, then runs until it is told to stop.
 pub struct Coordinator {
     bus: Bus,
     key: DigestKey,
@@ -50,25 +50,43 @@ pub struct Coordinator {
     /// Fleets about which something may have to be done.
     dirty: BTreeSet<FleetId>,
     nodes: Nodes,
-    state: Arc<Mutex<Option<String>>>,
+    state: State,
 }
 
 /// Looks at the coordinator while it runs.
 #[derive(Clone)]
-pub struct Readiness(Arc<Mutex<Option<String>>>);
+pub struct Readiness(State);
 
 impl Readiness {
     /// `None`: ready. Else why not, for people.
     pub fn ready(&self) -> Option<String> {
+        self.0.get()
+    }
+}
+
+/// Why it is not ready; none: it is. Clones share it.
+#[derive(Clone)]
+struct State(Arc<Mutex<Option<String>>>);
+
+impl State {
+    fn new(why: &str) -> Self {
+        Self(Arc::new(Mutex::new(Some(why.to_owned()))))
+    }
+
+    fn set(&self, why: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    fn get(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Coordinator {
-    /// Folds the log to its head, takes over, and resumes what is unfinished.
-    pub async fn start(bus: Bus, key: DigestKey, shutdown: CancellationToken) -> Result<Self, CoordinatorError> {
+    /// Makes ready to read the log; everything else happens in [`run`](Self::run).
+    pub fn start(bus: Bus, key: DigestKey, shutdown: CancellationToken) -> Self {
         let follow = bus.follow(Filter::All, 0);
-        let mut it = Self {
+        Self {
             fence: Fence { incarnation: bus.incarnation(), epoch: 0 },
             instance: clock::new_id(),
             bus,
@@ -82,13 +100,8 @@ impl Coordinator {
             before: BTreeMap::new(),
             dirty: BTreeSet::new(),
             nodes: Nodes::default(),
-            state: Arc::default(),
-        };
-        let head = it.bus.head().await?;
-        it.catch_up(head).await?;
-        it.take_over().await?;
-        it.resume().await?;
-        Ok(it)
+            state: State::new("reading the log"),
+        }
     }
 
     /// Tells whether it is ready, also while [`run`](Self::run) has the coordinator.
@@ -96,24 +109,35 @@ impl Coordinator {
         Readiness(self.state.clone())
     }
 
-    /// Coordinates until it is told to stop.
+    /// Folds the log to its head, takes over, resumes what is unfinished, and coordinates until it is told to stop.
+    ///
+    /// On an event that it cannot read it stops deciding, says so in its readiness, and waits for the end: the rest of
+    /// the platform goes on.
     pub async fn run(self) -> Result<(), CoordinatorError> {
-        let state = self.state.clone();
-        let shutdown = self.shutdown.clone();
+        let (state, shutdown) = (self.state.clone(), self.shutdown.clone());
         let answers = answer::nodes(self.bus.clone(), self.nodes.clone(), shutdown.clone());
         let end = tokio::select! {
             end = answers => end,
             end = self.coordinate() => end,
         };
-        if let Err(error) = &end {
-            *state.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        let Err(error) = &end else { return end };
+        state.set(Some(error.to_string()));
+        if matches!(error, CoordinatorError::Read(ReadError::Decode { .. })) {
+            tracing::error!(error = error as &dyn std::error::Error, "the coordinator stopped reading the log");
+            shutdown.cancelled().await;
+            return Ok(());
         }
         end
     }
 
     async fn coordinate(mut self) -> Result<(), CoordinatorError> {
-        let mut reports = self.bus.reports(self.reported);
         let mut beats = self.bus.beats().await?;
+        let head = self.bus.head().await?;
+        self.catch_up(head).await?;
+        self.take_over().await?;
+        self.resume().await?;
+        self.state.set(None);
+        let mut reports = self.bus.reports(self.reported);
         let shutdown = self.shutdown.clone();
         loop {
             self.drive().await?;

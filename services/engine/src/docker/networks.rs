@@ -7,6 +7,7 @@ use bollard::query_parameters::{InspectNetworkOptions, ListContainersOptions, Li
 
 use super::connection::CALL;
 use super::containers::label_filter;
+use super::inspect::nanoseconds;
 use super::{Docker, classify};
 use crate::error::EngineError;
 use crate::seen::{Ensured, Labels, Network, Scope};
@@ -16,8 +17,8 @@ impl Docker {
     pub async fn ensure_network(&self, name: &str, labels: &Labels) -> Result<Ensured, EngineError> {
         // Older engines make two networks of one name without a word, so one at a time here...
         let _one_at_a_time = self.connection.network_turn().await;
-        if let Some(there) = self.find_network(name).await? {
-            return Ok(Ensured { made: false, labels: there.labels.unwrap_or_default().into_iter().collect() });
+        if let Some(there) = self.settle_on_one(name, labels).await? {
+            return Ok(Ensured { made: false, labels: labels_of(there) });
         }
         let what = format!("create network `{name}`");
         let request = &NetworkCreateRequest {
@@ -33,13 +34,35 @@ impl Docker {
             Err(EngineError::Refused { status: 409, .. }) => None,
             Err(error) => return Err(error),
         };
-        // ...and where another process made one at the same time, both keep the older one and take back their own.
-        let winner = self.find_network(name).await?.ok_or_else(|| EngineError::NotFound { what: what.clone() })?;
-        let ours = made.is_some() && made == winner.id;
-        if let Some(id) = made.filter(|_| !ours) {
-            self.remove_network(&id).await?;
+        // ...and where another process was at it, too, the oldest stays.
+        let there = self.settle_on_one(name, labels).await?;
+        let there = there.ok_or_else(|| EngineError::NotFound { what: format!("network `{name}`") })?;
+        Ok(Ensured { made: made.is_some() && made == there.id, labels: labels_of(there) })
+    }
+
+    /// The network of this name; of several the oldest, and those among the others that carry exactly our labels are
+    /// taken back: with two of one name no container can be attached.
+    async fn settle_on_one(&self, name: &str, labels: &Labels) -> Result<Option<Found>, EngineError> {
+        let mut found = self.list_networks(HashMap::from([("name".to_owned(), vec![name.to_owned()])])).await?;
+        // Docker's filter finds parts of names, too.
+        found.retain(|network| network.name.as_deref() == Some(name));
+        found.sort_by_cached_key(|network| (network.created.as_deref().and_then(nanoseconds), network.id.clone()));
+        let mut found = found.into_iter();
+        let oldest = found.next();
+        for surplus in found {
+            let id = surplus.id.clone().unwrap_or_default();
+            if labels_of(surplus) != *labels {
+                continue;
+            }
+            match self.remove_network(&id).await {
+                Ok(_) => {}
+                Err(EngineError::Refused { message, .. }) => {
+                    tracing::warn!(network = name, id, message, "there are two networks of this name, both in use");
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Ensured { made: ours, labels: winner.labels.unwrap_or_default().into_iter().collect() })
+        Ok(oldest)
     }
 
     /// See [`crate::Engine::remove_network`].
@@ -75,15 +98,6 @@ impl Docker {
         Ok(names)
     }
 
-    /// The network of exactly this name; the oldest where there are more.
-    async fn find_network(&self, name: &str) -> Result<Option<Found>, EngineError> {
-        let mut found = self.list_networks(HashMap::from([("name".to_owned(), vec![name.to_owned()])])).await?;
-        // Docker's filter finds parts of names, too.
-        found.retain(|network| network.name.as_deref() == Some(name));
-        found.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
-        Ok(found.into_iter().next())
-    }
-
     async fn list_networks(&self, filters: HashMap<String, Vec<String>>) -> Result<Vec<Found>, EngineError> {
         let options = &ListNetworksOptions { filters: Some(filters) };
         let call = move |client: bollard::Docker| async move { client.list_networks(Some(options.clone())).await };
@@ -98,4 +112,8 @@ impl Docker {
         let what = format!("list containers in network `{network}`");
         Ok(self.connection.call(&what, CALL, call, classify::refused(&what)).await?.len())
     }
+}
+
+fn labels_of(network: Found) -> Labels {
+    network.labels.unwrap_or_default().into_iter().collect()
 }

@@ -92,7 +92,7 @@ pub async fn a_stop_sends_the_signal_that_it_is_given(lab: &Lab) {
 }
 
 pub async fn a_stop_kills_after_the_grace(lab: &Lab) {
-    let name = lab.start("api", &lab.spec_of("trap '' TERM; while :; do sleep 0.05; done")).await;
+    let name = lab.start("api", &lab.stubborn_spec()).await;
     lab.ignore_term(&name).await;
     let started = Instant::now();
     // Docker counts whole seconds: nobody gets less than was asked for.
@@ -395,7 +395,7 @@ pub async fn memory_above_the_limit_kills(lab: &Lab) {
 
 pub async fn calls_run_at_the_same_time(lab: &Lab) {
     // Five stops of what ignores them take one grace, not five.
-    let spec = lab.spec_of("trap '' TERM; while :; do sleep 0.05; done");
+    let spec = lab.stubborn_spec();
     let mut names = Vec::new();
     for number in 0..5 {
         let name = lab.start(&format!("c{number}"), &spec).await;

@@ -4,6 +4,7 @@ use engine::{Docker, Scope};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
+use crate::lab::{Lab, run};
 use crate::proxy::Proxy;
 use crate::real::Real;
 
@@ -54,6 +55,24 @@ async fn a_call_that_is_refused_for_its_version_is_made_again_with_the_right_one
         docker.ping().await.unwrap();
     };
     tokio::join!(engine, caller);
+}
+
+/// Processes do not see each other's turns, and an engine of version 20.10 makes two networks of one name.
+#[tokio::test]
+async fn processes_that_make_one_network_settle_on_one() {
+    run(Lab::docker().await, async |lab| {
+        let name = lab.name("net");
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let (docker, name, labels) = (Docker::connect(None), name.clone(), lab.labels());
+            calls.spawn(async move { docker.ensure_network(&name, &labels).await.unwrap() });
+        }
+        let answers = calls.join_all().await;
+        assert!(answers.iter().all(|it| it.labels == lab.labels()), "{answers:?}");
+        lab.engine.ensure_network(&name, &lab.labels()).await.unwrap();
+        assert_eq!(lab.engine.networks(&lab.scope()).await.unwrap(), [name]);
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -2,14 +2,17 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
 use schemas::names::NodeName;
+use streams::Server;
 use tokio_util::sync::CancellationToken;
 
-use super::listen::{self, Face};
+use super::listen::{self, Face, Opener};
 use super::services::Services;
 use super::{folder, keys, lock, nats};
 use crate::cli::UpOptions;
@@ -17,7 +20,7 @@ use crate::cli::UpOptions;
 /// Where and how, all of it read.
 pub struct Plan {
     pub data: PathBuf,
-    pub address: std::net::SocketAddr,
+    pub address: SocketAddr,
     pub nats: Option<String>,
     pub nats_server: Option<PathBuf>,
     pub docker: Option<String>,
@@ -52,53 +55,66 @@ pub async fn run(plan: Plan, shutdown: CancellationToken) -> anyhow::Result<()> 
     let opener = face.opener();
     services.add("http", face.serve(services.stop()));
 
+    let mut server = None;
     // Told to stop in the middle of the start: what was started so far stops like everything else.
-    let started = tokio::select! {
-        started = start(&plan, &data, &lock, &mut services) => Some(started),
-        () = shutdown.cancelled() => None,
+    let end = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Ok(()),
+        end = start_and_watch(&plan, &data, &lock, address, &opener, &mut server, &mut services) => end,
     };
-    let (server, end) = match started {
-        None => (None, Ok(())),
-        Some(Err(error)) => (None, Err(error)),
-        Some(Ok((server, router))) => {
-            opener.open(router);
-            let end = match services.all_ready().await {
-                Ok(()) => {
-                    say_ready(&address);
-                    services.one_ends().await
-                }
-                Err(error) => Err(error),
-            };
-            (server, end)
-        }
-    };
-    let end = end.and(services.drain(DRAIN).await);
+    let drained = services.drain(DRAIN).await;
     if let Some(server) = server {
         server.stop().await;
     }
     // Given back last: until here nobody else may use the folder.
     drop(lock);
-    end
+    match (end, drained) {
+        (Err(first), Err(second)) => {
+            tracing::error!("{second:#}");
+            Err(first)
+        }
+        (end, drained) => end.and(drained),
+    }
+}
+
+/// Starts everything, says that it is ready, and returns when a service ends.
+async fn start_and_watch(
+    plan: &Plan,
+    data: &Path,
+    lock: &File,
+    address: SocketAddr,
+    opener: &Opener,
+    server: &mut Option<Server>,
+    services: &mut Services,
+) -> anyhow::Result<()> {
+    opener.open(start(plan, data, lock, server, services).await?);
+    services.all_ready().await?;
+    say_ready(address);
+    services.one_ends().await
 }
 
 /// Everything that takes time, in the order in which one needs the other.
 async fn start(
     plan: &Plan,
-    data: &std::path::Path,
+    data: &Path,
     lock: &File,
+    server: &mut Option<Server>,
     services: &mut Services,
-) -> anyhow::Result<(Option<streams::Server>, axum::Router)> {
+) -> anyhow::Result<Router> {
     let digest_key = keys::digest_key(data)?;
-    let (server, access) = nats::start(data, plan.nats.as_deref(), plan.nats_server.as_deref(), lock).await?;
+    let (ours, access) = nats::start(data, plan.nats.as_deref(), plan.nats_server.as_deref(), lock).await?;
+    *server = ours;
     let bus = nats::connect(&access).await?;
+    if let Some(server) = server {
+        server.drop_provision().await.context("cannot take the right to make streams away")?;
+    }
     let installation = nats::installation(&bus, data).await?;
     let token = keys::admin_token(data)?;
-    let router = services.start(plan, data, &bus, digest_key, installation, &token).await?;
-    Ok((server, router))
+    services.start(plan, data, &bus, digest_key, installation, &token).await
 }
 
 /// The one line on standard output.
-fn say_ready(address: &std::net::SocketAddr) {
+fn say_ready(address: SocketAddr) {
     let mut out = std::io::stdout().lock();
     if let Err(error) = writeln!(out, "ready http://{address}").and_then(|()| out.flush()) {
         tracing::warn!(%error, "nobody reads standard output; ready at http://{address}");

@@ -67,7 +67,6 @@ impl Services {
         self.add("registry", async { Ok(registry.run().await?) });
 
         let coordinator = shazam::Coordinator::start(bus.clone(), digest_key.clone(), self.stop());
-        let coordinator = coordinator.await.context("cannot start `coordinator`")?;
         let readiness = coordinator.readiness();
         self.look("coordinator", move || readiness.ready());
         self.add("coordinator", async { Ok(coordinator.run().await?) });

@@ -115,3 +115,20 @@ async fn where_nobody_rolls_out_the_push_leaves_after_its_time() {
     said.good().tells("nobody applies rollouts now").tells("fleetlog wait ");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platform_that_stops_lets_the_pusher_go() {
+    let mut platform = Platform::started().await;
+    let ann = Workdir::new(&platform.url("acme/shop")).await;
+    ann.commit(&[("containers/db.json", DB)]).await;
+    let push = ann.command(&["push", "-o", "create", "origin", "main"]).spawn().unwrap();
+    eventually("the push", || async {
+        platform.events("acme/shop").await.pop().map(drop).ok_or_else(|| "no event".to_owned())
+    })
+    .await;
+    tokio::time::timeout(Duration::from_secs(8), platform.stop()).await.expect("nobody is waited for");
+    let output = push.wait_with_output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("fleetlog is stopping; the rollout goes on when it is back"), "{said}");
+}

@@ -185,3 +185,24 @@ async fn without_an_answer_nothing_changes() {
     ann.run(&["fetch"]).await.bad().tells("try again");
     tokio::time::timeout(Duration::from_secs(20), platform.stop()).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_that_git_itself_refuses_leave_one_refusal_too() {
+    let platform = Platform::started().await;
+    let ann = shop(&platform).await;
+    let before = ann.remote_refs().await;
+    let tree = ann.rev("HEAD^{tree}").await;
+    std::fs::write(ann.path.join("broken"), format!("tree {tree}\nauthor nobody\ncommitter nobody\n\nx\n")).unwrap();
+    let hash = ["hash-object", "-t", "commit", "-w", "--literally", "broken"];
+    let commit = ann.run(&hash).await.good().stdout.trim().to_owned();
+    let refs = [format!("{commit}:refs/heads/broken")];
+    ann.push(&["plan"], &[&refs[0]]).await.bad();
+    assert_eq!(platform.refused("acme/shop").await.len(), 0);
+    ann.push(&[], &[&refs[0]]).await.bad().tells("unpacker error");
+    crate::platform::eventually("the refusal", || async {
+        let seen = platform.refused("acme/shop").await.len();
+        if seen == 1 { Ok(()) } else { Err(format!("{seen} refusals")) }
+    })
+    .await;
+    left_one(&platform, &ann, &before, Refusal::NotAllowed, &["unpack"]).await;
+}

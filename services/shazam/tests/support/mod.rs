@@ -97,7 +97,7 @@ impl Platform {
 
     pub async fn start_coordinator(&mut self) {
         self.stop_halves = self.shutdown.child_token();
-        let coordinator = Coordinator::start(self.bus.clone(), key(), self.stop_halves.clone()).await.unwrap();
+        let coordinator = Coordinator::start(self.bus.clone(), key(), self.stop_halves.clone());
         self.halves.spawn(async move { coordinator.run().await.unwrap() });
     }
 

@@ -70,6 +70,7 @@ The platform runs in the foreground; Ctrl-C ends it, and its containers go on. I
   fleetlog events -f                   # what happens
   sed -i s/eu-1/eu-2/ variables/app.json && git commit -am "move" && git push -o plan   # what would happen
   git push                             # let it happen
+  git rm -r -q containers && git commit -m "close the shop" && git push   # its containers go, its volume stays
 
 TEXT
 }
@@ -98,7 +99,7 @@ show_evidence() {
     shown "fleetlog status" "$("$fleetlog" status)" "$fleet"
     shown "fleetlog events" "$("$fleetlog" events --fleet "$fleet")" \
         git.pushed rollout.planned rollout.started rollout.step container.created container.healthy rollout.succeeded
-    shown "fleetlog state" "$("$fleetlog" state --fleet "$fleet" --json)" "$commit" '"running"' '"healthy"'
+    shown "fleetlog state" "$("$fleetlog" state --fleet "$fleet")" "${commit:0:8}" running healthy
     # A push with a fault: refused, with the place of the fault, and nothing changes.
     sed -i 's/"image"/"imgae"/' "$scratch/tree/containers/worker.json"
     demo_git commit --quiet --all --message "a typing error"

@@ -28,6 +28,9 @@ const START: Duration = Duration::from_secs(120);
 const TRY: Duration = Duration::from_millis(5);
 /// Ports that are tried, should somebody else be faster to take one.
 const PORTS: usize = 5;
+/// How long it may take to read its configuration again, and what it logs then.
+const RELOAD: Duration = Duration::from_secs(10);
+const RELOADED: &str = "Reloaded server configuration";
 /// How long it may take to end when asked to.
 const STOP: Duration = Duration::from_secs(10);
 
@@ -152,17 +155,16 @@ impl Server {
     /// Takes the user that may make streams away, also from a server that is started again: from here on nobody can
     /// change or delete a stream until the next start.
     pub async fn drop_provision(&mut self) -> Result<(), ServerError> {
-        let dropped = self.access();
         self.config.drop_provision();
         self.config.write(&self.store)?;
         self.supervisor.reload();
-        let deadline = Instant::now() + START;
+        let deadline = Instant::now() + RELOAD;
         let mut ticks = interval(TRY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while answers(&dropped).await {
+        while !self.supervisor.said(RELOADED) {
             ticks.tick().await;
             if Instant::now() > deadline {
-                return Err(ServerError::Reload { within: START, words: self.supervisor.last_words() });
+                return Err(ServerError::Reload { within: RELOAD, words: self.supervisor.last_words() });
             }
         }
         Ok(())

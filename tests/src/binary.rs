@@ -25,9 +25,10 @@ pub fn fleetlog() -> &'static Path {
 }
 
 fn beside_this_test() -> PathBuf {
-    // target/<profile>/deps/<test>
-    let test = std::env::current_exe().expect("a test has a path");
-    let profile = test.parent().and_then(Path::parent).expect("a test lies in target/<profile>/deps");
+    // A test is target/<profile>/deps/<test>, another user of this harness target/<profile>/<name>.
+    let user = std::env::current_exe().expect("a program has a path");
+    let folder = user.parent().expect("a program lies in a folder");
+    let profile = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     let binary = profile.join("fleetlog");
     if is_current(&binary) {
         return binary;

@@ -55,5 +55,5 @@ fn transcript(platform: &Platform, port: u16) -> String {
     let app = fs::read_to_string(shop.path().join("variables/app.json")).unwrap();
     shop.write_text("variables/app.json", &app.replace("eu-1", "eu-2")).commit("move");
     push(&shop, &["plan"], "git push -o plan origin main");
-    text
+    text.trim_end().to_owned() + "\n"
 }

@@ -9,7 +9,8 @@ use bollard::models::{
     RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, RemoveContainerOptions, StartContainerOptions, StopContainerOptions,
+    CreateContainerOptionsBuilder, RemoveContainerOptions, RemoveContainerOptionsBuilder, StartContainerOptions,
+    StopContainerOptions,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
@@ -76,9 +77,17 @@ impl Bare {
     }
 
     /// Takes everything away again; not measured.
-    pub fn take_away(&self, prefix: &str) {
+    pub fn take_away(&self, prefix: &str, count: usize) -> anyhow::Result<()> {
+        self.runtime.block_on(async {
+            let each = |index| async move {
+                let options = RemoveContainerOptionsBuilder::new().force(true).build();
+                self.docker.remove_container(&format!("{prefix}.c{index:02}"), Some(options)).await
+            };
+            stream::iter(0..count).map(each).buffer_unordered(IN_FLIGHT).try_collect::<()>().await
+        })?;
         let left = tests::docker::remove_all(&format!("{LABEL}={prefix}"));
-        assert!(left.is_empty(), "left behind: {left:?}");
+        anyhow::ensure!(left.is_empty(), "left behind: {left:?}");
+        Ok(())
     }
 }
 

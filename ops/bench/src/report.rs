@@ -82,7 +82,7 @@ impl Report {
         let processors = std::thread::available_parallelism()?;
         let mut text = format!(
             "# What fleetlog costs\n\nMade by `ops/bench/run {}` on {processors} processors, Docker engine {}, release build. Interleaved pairs; who goes\n\
-             first changes from pair to pair. Milliseconds and ratios are medians; in brackets the interval that holds the median 19\ntimes in 20.\n\n\
+             first changes from pair to pair. Milliseconds and ratios are medians; in brackets the interval that holds the median 19\ntimes in 20 (below six pairs: the lowest and the highest).\n\n\
              | what | against | pairs | fleetlog, ms | bare, ms | ratio | more, ms |\n|---|---|---|---|---|---|---|\n",
             self.pairs, self.engine,
         );

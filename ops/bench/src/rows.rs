@@ -29,7 +29,7 @@ fn remove_all(fleet: &Fleet<'_>) {
     fleet.git(&["rm", "-r", "--quiet", "containers"]).ok();
     let commit = fleet.commit("none");
     fleet.push(&[]).ok();
-    fleet.succeeds(&commit);
+    fleet.rollout_of(&commit);
 }
 
 fn milliseconds(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
@@ -66,7 +66,7 @@ pub fn many_containers(bare: &Bare, pairs: usize, report: &mut Report) -> anyhow
                 remove_all(&fleet);
             } else {
                 theirs = milliseconds(|| bare.create(&prefix, CONTAINERS, &forever(":")))?;
-                bare.take_away(&prefix);
+                bare.take_away(&prefix, CONTAINERS)?;
             }
         }
         row.add(ours, theirs);
@@ -100,7 +100,7 @@ pub fn one_of_many(bare: &Bare, pairs: usize, report: &mut Report) -> anyhow::Re
         row.add(ours, theirs);
     }
     report.rows.push(row);
-    bare.take_away(&prefix);
+    bare.take_away(&prefix, CONTAINERS)?;
     Ok(())
 }
 

@@ -389,12 +389,15 @@ fn the_deploy_branch_is_one_that_git_can_have() {
     for bad in ["a..b", "a//b", "a/", "a.", "a.lock", "a/.b", "a.lock/b"] {
         assert!(answer(&[file("fleet.json", &fleet(bad))]).contains("is no branch name"), "{bad}");
     }
-    table(&[("fleet.json", &fleet("-x")), ("fleet.json", &fleet("a..b"))], expect![[r#"
+    table(
+        &[("fleet.json", &fleet("-x")), ("fleet.json", &fleet("a..b"))],
+        expect![[r#"
         fleet.json:1:13: `deploy` is no branch name: `a..b`
           expected: the name of a branch, such as `main`
         fleet.json:1:13: `deploy` is `-x`
           expected: a string that matches `^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$`
-        2 faults in 1 file"#]]);
+        2 faults in 1 file"#]],
+    );
 }
 
 #[test]

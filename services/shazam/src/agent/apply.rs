@@ -29,7 +29,7 @@ impl Host {
         let name = container_name(&command.fleet, &command.container);
         for need in &target.needs {
             let needed = container_name(&command.fleet, &need.container);
-            match self.ready(&needed, &need.readiness, need.condition).await {
+            match self.ready(&needed, &need.readiness, need.condition, None).await {
                 Ok(_) => {}
                 Err(error) if error.is_passing() => return Err(error),
                 Err(error) => {
@@ -42,8 +42,7 @@ impl Host {
         }
         slot.told().probed = matches!(target.readiness.probe, schemas::spec::Probe::Http { .. });
         self.have_container(command, target, &name, slot).await?;
-        let seen = self.ready(&name, &target.readiness, Condition::Healthy).await?;
-        self.tell(slot, &command.fleet, &command.container, &seen, Why::Step(command.cause)).await;
+        let seen = self.ready(&name, &target.readiness, Condition::Healthy, Some(command)).await?;
         self.probe(command, target, &name, &seen, slot).await;
         Ok(())
     }
@@ -228,8 +227,15 @@ impl Host {
             && self.is_ours(&seen.labels)
             && seen.containers == 0
         {
-            *known = false;
-            self.engine.remove_network(&name).await?;
+            match self.engine.remove_network(&name).await {
+                Ok(_) => *known = false,
+                // Engines lose count of what is attached where much goes at once. The container is gone as it should be;
+                // an empty network hurts nobody, and goes with the next last container.
+                Err(error @ EngineError::Refused { .. }) => {
+                    tracing::warn!(%error, network = name, "an empty network stays")
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

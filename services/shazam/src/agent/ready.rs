@@ -5,11 +5,13 @@ use std::time::Duration;
 use engine::{Container, HealthStatus, State};
 use schemas::descriptors::Condition;
 use schemas::spec::{Probe, Readiness};
+use schemas::work::Command;
 use tokio::time::Instant;
 
 use super::apply::ends_by_itself;
 use super::error::StepError;
 use super::host::Host;
+use super::look::Why;
 use super::probe;
 
 /// Without a wake-up, look again after so long.
@@ -29,12 +31,14 @@ enum Verdict {
 }
 
 impl Host {
-    /// Waits until `name` is in the condition, for as long as it may take.
+    /// Waits until `name` is in the condition, for as long as it may take; tells what is seen meanwhile where it is the
+    /// container `of` a step.
     pub(super) async fn ready(
         &self,
         name: &str,
         readiness: &Readiness,
         condition: Condition,
+        of: Option<&Command>,
     ) -> Result<Container, StepError> {
         let slot = self.slot(name);
         let deadline = Instant::now() + readiness.within.into();
@@ -45,6 +49,9 @@ impl Host {
             tokio::pin!(wake);
             wake.as_mut().enable();
             let seen = self.engine.inspect(name).await?.filter(|seen| self.is_ours(&seen.labels));
+            if let (Some(seen), Some(it)) = (&seen, of) {
+                self.tell(&slot, &it.fleet, &it.container, seen, Why::Step(it.cause)).await;
+            }
             let verdict = match &seen {
                 None => Verdict::NotYet("it is not there".to_owned()),
                 Some(seen) => judge(self, seen, readiness, condition).await,

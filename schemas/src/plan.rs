@@ -51,6 +51,8 @@ pub enum Action {
     Recreate,
     /// It is as it should be but does not run, or not well: start it again.
     Restart,
+    /// It runs and its check has not passed yet: wait for it.
+    Wait,
     /// Its descriptor is gone: stop it and remove it, never a volume.
     Remove,
 }

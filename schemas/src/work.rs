@@ -26,6 +26,8 @@ pub struct Command {
     pub step: u32,
     /// Id of the event `rollout.step` that sent it: the cause of what follows.
     pub cause: Uuid,
+    /// Position of that event: later commands have higher ones.
+    pub position: u64,
     /// The commit that it applies.
     pub commit: Oid,
     /// Which container.

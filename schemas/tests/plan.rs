@@ -72,7 +72,7 @@ fn running(files: &Value) -> Fleet {
         position += 1;
         fleet.apply(&event(
             position,
-            Data::ContainerStarted(change(name.as_str(), 10, Some(spec::digest(&key(), &spec)))),
+            Data::ContainerHealthy(change(name.as_str(), 10, Some(spec::digest(&key(), &spec)))),
         ));
     }
     fleet
@@ -285,6 +285,22 @@ fn no_containers_no_steps() {
         &json!({}),
         expect![[r#"
         plan: nothing to do, the fleet has no containers
+    "#]],
+    );
+}
+
+#[test]
+fn what_has_not_passed_its_check_yet_is_waited_for() {
+    let files = json!({ "containers/db.json": { "image": "tool:1" }, "containers/api.json": { "image": "tool:1", "needs": ["db"] } });
+    let mut fleet = running(&files);
+    fleet.apply(&event(20, Data::ContainerStarted(change("db", 20, None))));
+    check(
+        &fleet,
+        &files,
+        expect![[r#"
+        plan: 1 to wait for, 1 unchanged
+          = wait for   db  health: starting → healthy
+        db after []
     "#]],
     );
 }

@@ -77,6 +77,9 @@ fn decide(
     if seen.spec.as_deref() != Some(digest) {
         return Some(step(name, Action::Recreate, reasons::changed(before, desired, name, seen)));
     }
+    if seen.state == State::Running && seen.health == Some(HealthState::Starting) {
+        return Some(step(name, Action::Wait, vec![Reason::observed("health", "starting", "healthy")]));
+    }
     let reason = not_well(container, seen)?;
     Some(step(name, Action::Restart, vec![reason]))
 }

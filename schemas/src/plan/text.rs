@@ -9,6 +9,7 @@ impl Action {
             Self::Create => ("+", "create"),
             Self::Recreate => ("~", "re-create"),
             Self::Restart => ("~", "restart"),
+            Self::Wait => ("=", "wait for"),
             Self::Remove => ("-", "remove"),
         }
     }
@@ -24,7 +25,7 @@ pub fn describe(plan: &Plan) -> String {
             _ => format!("plan: nothing to do, {unchanged} containers are as they should be"),
         };
     }
-    let counts = [Action::Create, Action::Recreate, Action::Restart, Action::Remove].map(|action| {
+    let counts = [Action::Create, Action::Recreate, Action::Restart, Action::Wait, Action::Remove].map(|action| {
         let count = plan.steps.iter().filter(|step| step.action == action).count();
         (count > 0).then(|| format!("{count} to {}", action.words().1))
     });

@@ -107,13 +107,9 @@ impl State {
 
     /// Two names of which one is a folder of the other, once these updates are done: no disk can hold both.
     pub(crate) fn conflict<'a>(&'a self, updates: &'a [RefUpdate]) -> Option<(&'a str, &'a str)> {
+        // Also beside one that this very push deletes: Git locks all of them at once.
         let mut names: BTreeMap<&str, ()> = self.refs.keys().map(|name| (name.as_str(), ())).collect();
-        for update in updates {
-            match update.new {
-                Some(_) => drop(names.insert(&update.name, ())),
-                None => drop(names.remove(update.name.as_str())),
-            }
-        }
+        names.extend(updates.iter().filter(|update| update.new.is_some()).map(|update| (update.name.as_str(), ())));
         let inner_of = |name: &str, folder: &str| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         names.keys().find_map(|folder| {
             let inside = names.range(*folder..).map(|(name, ())| *name).take_while(|name| name.starts_with(folder));
@@ -144,7 +140,7 @@ mod tests {
         let folder = [update("refs/heads/x", false)];
         assert_eq!(state.conflict(&folder), Some(("refs/heads/x", "refs/heads/x/y")));
         let moved = [update("refs/heads/x/y", true), update("refs/heads/x", false)];
-        assert_eq!(state.conflict(&moved), None);
+        assert_eq!(state.conflict(&moved), Some(("refs/heads/x", "refs/heads/x/y")));
         assert_eq!(state.conflict(&[update("refs/heads/main-3", false)]), None);
     }
 

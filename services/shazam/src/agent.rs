@@ -67,7 +67,8 @@ impl Agent {
     /// Opens its queue of work, and looks whether its Docker answers.
     pub async fn start(config: AgentConfig, bus: Bus, shutdown: CancellationToken) -> Result<Self, AgentError> {
         let work = bus.take_work(&config.node, work::IN_FLIGHT).await.map_err(AgentError::Work)?;
-        let host = Arc::new(Host::new(config, bus, shutdown.child_token()));
+        let head = bus.head().await.map_err(AgentError::Work)?;
+        let host = Arc::new(Host::new(config, bus, head, shutdown.child_token()));
         beat::ping(&host).await;
         Ok(Self { host, work, shutdown })
     }

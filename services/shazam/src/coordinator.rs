@@ -10,14 +10,14 @@ mod nodes;
 mod observe;
 mod rollout;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use schemas::descriptors::Desired;
 use schemas::event::{CoordinatorTook, Data, Draft, Event, RolloutResumed, Scope, StepStatus, Topic};
-use schemas::fleet::Fleet;
-use schemas::names::FleetId;
+use schemas::fleet::{Fleet, RolloutStatus};
+use schemas::names::{FleetId, Oid};
 use schemas::spec::DigestKey;
 use streams::{AppendError, Bus, Expected, Filter, Follow, ReadError, clock};
 use tokio_util::sync::CancellationToken;
@@ -45,8 +45,10 @@ pub struct Coordinator {
     /// Position and instance of the last `coordinator.took`.
     took: (u64, Uuid),
     fleets: BTreeMap<FleetId, Fleet>,
-    /// What was desired before each fleet's newest push: it tells a plan what changed.
+    /// What may be running of each fleet since before its newest push: it tells a plan what changed.
     before: BTreeMap<FleetId, Desired>,
+    /// Pushes of each fleet that a newer one overtook before they were planned: positions and commits, oldest first.
+    overtaken: BTreeMap<FleetId, VecDeque<(u64, Option<Oid>)>>,
     /// Fleets about which something may have to be done.
     dirty: BTreeSet<FleetId>,
     nodes: Nodes,
@@ -98,6 +100,7 @@ impl Coordinator {
             took: (0, Uuid::nil()),
             fleets: BTreeMap::new(),
             before: BTreeMap::new(),
+            overtaken: BTreeMap::new(),
             dirty: BTreeSet::new(),
             nodes: Nodes::default(),
             state: State::new("reading the log"),
@@ -172,10 +175,19 @@ impl Coordinator {
             }
             (_, Some(id)) => {
                 let fleet = self.fleets.entry(id.clone()).or_insert_with(|| Fleet::new(id.clone()));
-                if matches!(&event.data, Data::GitPushed(it) if it.commit.is_some()) {
-                    self.before.insert(id.clone(), fleet.desired.clone());
+                let moves = matches!(&event.data, Data::GitPushed(it) if it.commit.is_some());
+                if moves {
+                    remember(self.before.entry(id.clone()).or_default(), fleet);
+                    let planned = fleet.rollouts.last().map_or(0, |rollout| rollout.desired);
+                    if planned < fleet.desired_at {
+                        let overtaken = (fleet.desired_at, fleet.commit.clone());
+                        self.overtaken.entry(id.clone()).or_default().push_back(overtaken);
+                    }
                 }
                 fleet.apply(event);
+                if let (Data::RolloutPlanned(it), Some(overtaken)) = (&event.data, self.overtaken.get_mut(id)) {
+                    overtaken.retain(|(position, _)| *position > it.desired);
+                }
                 self.dirty.insert(id.clone());
             }
             _ => {}
@@ -299,4 +311,21 @@ impl Coordinator {
             }
         }
     }
+}
+
+/// Takes what a fleet desired until now over into what may be running of it: all of it where it was rolled out, else
+/// only what is new there, because nobody knows how far it came.
+fn remember(before: &mut Desired, fleet: &Fleet) {
+    let newest = fleet.rollouts.last();
+    let rolled_out =
+        |it: &schemas::fleet::Rollout| it.desired == fleet.desired_at && it.status == RolloutStatus::Succeeded;
+    if newest.is_some_and(rolled_out) {
+        before.clone_from(&fleet.desired);
+        return;
+    }
+    for (name, container) in &fleet.desired.containers {
+        before.containers.entry(name.clone()).or_insert_with(|| container.clone());
+    }
+    before.volumes.extend(fleet.desired.volumes.clone());
+    before.variables.extend(fleet.desired.variables.clone());
 }

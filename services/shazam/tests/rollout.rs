@@ -355,3 +355,78 @@ async fn a_command_of_an_earlier_coordinator_is_refused() {
     assert!(platform.engine.inspect("acme.shop.one").await.unwrap().is_none(), "a zombie's command was carried out");
     platform.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_comes_again_late_reverts_nothing() {
+    let mut platform = Platform::start().await;
+    let mut queue = without_agent(&mut platform).await;
+    let one = |image: &str| json!({ "containers/one.json": { "image": image } });
+    let position = platform.push(&one("tool:1")).await;
+    let job = queue.next().await.unwrap();
+    let old = job.command.clone();
+    job.ack().await.unwrap();
+    drop(queue);
+    platform.kill_halves().await;
+    platform.start_halves().await;
+    assert_eq!(platform.rolled_out(position).await.status, RolloutStatus::Succeeded);
+    platform.succeeds(&one("tool:2")).await;
+    // An agent that has just started knows no epoch, and the queue still holds what an earlier one never answered.
+    platform.kill_halves().await;
+    let left_over = schemas::work::Command { cause: streams::clock::new_id(), ..old };
+    platform.bus.send_work(&"local".parse().unwrap(), &left_over).await.unwrap();
+    platform.start_halves().await;
+    platform
+        .succeeds(&json!({ "containers/one.json": { "image": "tool:2" }, "containers/two.json": tool(json!({})) }))
+        .await;
+    let seen = platform.engine.inspect("acme.shop.one").await.unwrap().unwrap();
+    assert_eq!(seen.shown.image, "tool:2", "reverted by a command of an earlier push");
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_never_became_healthy_is_waited_for_again_and_seen_meanwhile() {
+    let platform = Platform::start().await;
+    let health = json!({ "command": ["false"], "interval": "100s", "within": "1s" });
+    let files = json!({ "containers/sick.json": { "image": "checked:1", "health": health } });
+    let failed = platform.push(&files).await;
+    assert_eq!(platform.rolled_out(failed).await.status, RolloutStatus::Failed);
+    platform
+        .eventually("it is seen", |fleet| {
+            fleet.observed.containers.values().any(|it| it.state == fleet::State::Running)
+        })
+        .await;
+    let again = platform.push(&files).await;
+    let rollout = platform.rolled_out(again).await;
+    assert_eq!(rollout.status, RolloutStatus::Failed, "it is not healthy: {rollout:#?}");
+    assert_eq!(rollout.steps[0].step.action, Action::Wait);
+    platform.engine.set_health("acme.shop.sick", HealthStatus::Healthy).unwrap();
+    platform
+        .eventually("it is healthy", |fleet| {
+            fleet.observed.containers.values().any(|it| it.health == Some(HealthState::Healthy))
+        })
+        .await;
+    assert!(platform.succeeds(&files).await.steps.is_empty());
+    platform.succeeds(&json!({})).await;
+    assert!(platform.engine.list(&engine::Scope::default()).await.unwrap().is_empty(), "leaked");
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_that_was_overtaken_has_an_end_and_its_ports_are_freed_first() {
+    let platform = Platform::start().await;
+    let port = |slow: &str| json!({ "image": slow, "ports": ["8080:80"] });
+    let slow = json!({ "image": "checked:1" });
+    let first = platform.push(&json!({ "containers/x.json": port("tool:1"), "containers/slow.json": slow })).await;
+    eventually_true("slow runs", async || {
+        platform.engine.inspect("acme.shop.slow").await.unwrap().is_some_and(|it| it.state == State::Running)
+    })
+    .await;
+    let second = platform.push(&json!({ "containers/slow.json": slow })).await;
+    let third = platform.push(&json!({ "containers/slow.json": slow, "containers/y.json": port("tool:1") })).await;
+    platform.engine.set_health("acme.shop.slow", HealthStatus::Healthy).unwrap();
+    assert_eq!(platform.rolled_out(first).await.status, RolloutStatus::Superseded);
+    assert_eq!(platform.rolled_out(second).await.status, RolloutStatus::Superseded);
+    let rollout = platform.rolled_out(third).await;
+    assert_eq!(rollout.status, RolloutStatus::Succeeded, "{rollout:#?}");
+    platform.stop().await;
+}

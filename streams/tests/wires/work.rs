@@ -19,6 +19,7 @@ fn command(step: u32) -> Command {
         rollout: Uuid::nil(),
         step,
         cause: clock::new_id(),
+        position: 1,
         commit: "a".repeat(40).parse().unwrap(),
         container: "api".parse().unwrap(),
         action: Action::Remove,

@@ -42,8 +42,10 @@ impl Host {
         }
         slot.told().probed = matches!(target.readiness.probe, schemas::spec::Probe::Http { .. });
         self.have_container(command, target, &name, slot).await?;
+        // From here on somebody asks for its path, also where this step fails.
+        self.keep_probing(&command.fleet, &command.container, &name, &target.readiness, slot);
         let seen = self.ready(&name, &target.readiness, Condition::Healthy, Some(command)).await?;
-        self.probe(command, target, &name, &seen, slot).await;
+        self.tell_ready(command, target, &seen, slot).await;
         Ok(())
     }
 
@@ -68,7 +70,8 @@ impl Host {
             if !self.is_ours(&seen.labels) {
                 return Err(StepError::Stranger { kind: "container", name: name.to_owned() });
             }
-            if seen.labels.get(SPEC) == Some(&target.digest) {
+            let attached = seen.aliases.contains_key(&resource_name(&command.fleet, None));
+            if attached && seen.labels.get(SPEC) == Some(&target.digest) {
                 return self.have_running(command, &seen, slot).await;
             }
             self.take_away(command, &seen, slot).await?;
@@ -88,7 +91,9 @@ impl Host {
             // Half a container would only be in the way: of the next try, and of whoever looks.
             self.engine.remove(&id).await?;
             return Err(match error {
-                EngineError::PortTaken { message, .. } => self.port_taken(&target.spec.ports, message).await,
+                EngineError::PortTaken { port, message, .. } => {
+                    self.port_taken(&target.spec.ports, port, message).await
+                }
                 error => error.into(),
             });
         }
@@ -96,18 +101,18 @@ impl Host {
     }
 
     /// Names who holds one of the ports, where that is a container.
-    async fn port_taken(&self, ports: &[Port], message: String) -> StepError {
+    async fn port_taken(&self, ports: &[Port], port: String, message: String) -> StepError {
         let everything = self.engine.list(&engine::Scope::default()).await.unwrap_or_default();
         for listed in everything.iter().filter(|it| it.state == State::Running) {
             let Ok(Some(seen)) = self.engine.inspect(&listed.id).await else { continue };
             let held = ports.iter().find(|port| seen.shown.ports.iter().any(|it| it.clashes_with(port)));
             if let Some(port) = held {
                 let holder = format!("container `{}`", seen.name);
-                return StepError::PortTaken { port: port.host, holder, message };
+                return StepError::PortTaken { port: port.host.to_string(), holder, message };
             }
         }
         let holder = "a process outside Docker".to_owned();
-        StepError::PortTaken { port: ports.first().map_or(0, |port| port.host), holder, message }
+        StepError::PortTaken { port, holder, message }
     }
 
     /// Stops a container of ours and removes it, and tells both.

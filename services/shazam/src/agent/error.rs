@@ -20,7 +20,7 @@ pub enum StepError {
     #[error("port {port} of the node is taken by {holder}: free it or publish another ({message})")]
     PortTaken {
         /// The node's port.
-        port: u16,
+        port: String,
         /// Who has it.
         holder: String,
         /// What Docker said.

@@ -1,6 +1,7 @@
 //! What the agent's tasks share: the engine, the bus, and what is known about each container of this host.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Host {
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     networks: Mutex<BTreeMap<FleetId, Arc<RwLock<bool>>>>,
     fence: Mutex<(Uuid, u64)>,
+    /// The highest position of a command that was taken; at first, where the log ended when the agent started.
+    newest: AtomicU64,
 }
 
 /// One container of this host, by its name in Docker.
@@ -55,6 +58,8 @@ pub struct Slot {
     pub wake: Notify,
     /// What was told about it.
     told: Mutex<Told>,
+    /// Something happened to it that whoever was busy with it may not have seen.
+    pub missed: AtomicBool,
     /// The running probe of its HTTP path.
     pub probe: Mutex<Option<CancellationToken>>,
 }
@@ -91,7 +96,7 @@ impl Slot {
 }
 
 impl Host {
-    pub fn new(config: AgentConfig, bus: Bus, shutdown: CancellationToken) -> Self {
+    pub fn new(config: AgentConfig, bus: Bus, head: u64, shutdown: CancellationToken) -> Self {
         Self {
             node: config.node,
             installation: config.installation,
@@ -104,6 +109,7 @@ impl Host {
             slots: Mutex::default(),
             networks: Mutex::default(),
             fence: Mutex::new((Uuid::nil(), 0)),
+            newest: AtomicU64::new(head),
         }
     }
 
@@ -151,6 +157,12 @@ impl Host {
             *fence = (incarnation, epoch);
         }
         epoch >= fence.1
+    }
+
+    /// Whether a command is newer than everything that this agent may have had before. One that is not may be a
+    /// left-over: delivered again long after the world has moved on.
+    pub fn is_fresh(&self, position: u64) -> bool {
+        self.newest.fetch_max(position, Ordering::Relaxed) < position
     }
 
     /// Reports, and tries again until the answer is definite. False: told to stop before that.

@@ -1,12 +1,14 @@
 //! Says what changed about a container since it was last looked at. Everything comes from one inspection: Docker's events
 //! are only wake-ups, so the same change has the same time and id however often it is seen.
 
-use engine::{Container, HealthStatus, State};
+use std::sync::atomic::Ordering;
+
+use engine::{Container, EngineError, HealthStatus, State};
 use schemas::names::{FleetId, Name};
 use schemas::work::{Change, ContainerReport, Report, observation_id};
 use uuid::Uuid;
 
-use super::host::{Host, SPEC, Slot, commit_of};
+use super::host::{Host, SPEC, Slot, commit_of, fleet_of};
 
 /// What a look is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,20 @@ fn edges(seen: &Container, asked: bool) -> Vec<(i64, Change)> {
 }
 
 impl Host {
+    /// Looks at a container of ours, unless a step is at it: that one looks for itself.
+    pub(super) async fn look_at(&self, name: &str) -> Result<(), EngineError> {
+        let slot = self.slot(name);
+        let Ok(_busy) = slot.busy.try_lock() else { return Ok(()) };
+        slot.missed.store(false, Ordering::Release);
+        if let Some(seen) = self.engine.inspect(name).await?
+            && self.is_ours(&seen.labels)
+            && let Some((fleet, container)) = fleet_of(&seen.labels)
+        {
+            self.tell(&slot, &fleet, &container, &seen, Why::Seen).await;
+        }
+        Ok(())
+    }
+
     /// Tells what is new about a container. False: told to stop before everything was told.
     pub(super) async fn tell(
         &self,

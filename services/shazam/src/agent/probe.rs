@@ -62,20 +62,12 @@ struct Watched {
 }
 
 impl Host {
-    /// Tells that a container which has just become ready is healthy, and keeps asking.
-    pub(super) async fn probe(
-        self: &Arc<Self>,
-        command: &Command,
-        target: &Target,
-        name: &str,
-        seen: &Container,
-        slot: &Slot,
-    ) {
+    /// Tells that a container which has just become ready is healthy, where only we can know.
+    pub(super) async fn tell_ready(&self, command: &Command, target: &Target, seen: &Container, slot: &Slot) {
         if matches!(target.readiness.probe, Probe::Http { .. }) && seen.state == State::Running {
             let why = Why::Step(command.cause);
             self.tell_health(slot, &command.fleet, &command.container, seen, Change::Healthy, why).await;
         }
-        self.keep_probing(&command.fleet, &command.container, name, &target.readiness, slot);
     }
 
     /// Asks for a container's path from now on, instead of whatever was asked for before.

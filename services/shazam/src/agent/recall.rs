@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use schemas::event::StepStatus;
 use schemas::fleet::{Fleet, State};
 use schemas::query::{FleetRequest, FleetsRequest};
+use schemas::work::Command;
 use streams::AskError;
 
 use super::host::Host;
 
 /// How long the registry may take for an answer.
 const WITHIN: Duration = Duration::from_secs(5);
+
+/// The time between two questions, where there was no answer.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Fleets a page.
 const PAGE: u32 = 100;
@@ -36,4 +41,28 @@ fn is_here(host: &Host, fleet: &Fleet) -> bool {
     let containers = fleet.observed.containers.values().any(|it| it.node == host.node && it.state != State::Removed);
     let things = fleet.observed.volumes.values().chain(fleet.observed.networks.values());
     containers || things.filter(|it| it.exists).any(|it| it.node == host.node)
+}
+
+impl Host {
+    /// Whether the log still waits for the answer to a command, and for no later one. None: told to stop before it was
+    /// known.
+    pub(super) async fn is_wanted(&self, command: &Command) -> Option<bool> {
+        let question = FleetRequest { fleet: command.fleet.clone(), min_position: command.position };
+        loop {
+            match self.bus.ask(&question, WITHIN).await {
+                Ok(answer) => return Some(answer.fleet.is_some_and(|fleet| waits_for(&fleet, command))),
+                Err(error) => tracing::warn!(%error, "whether a command is still wanted is not known yet"),
+            }
+            tokio::select! {
+                () = self.shutdown.cancelled() => return None,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+    }
+}
+
+fn waits_for(fleet: &Fleet, command: &Command) -> bool {
+    let rollout = fleet.rollouts.iter().rev().find(|it| it.id == command.rollout && !it.status.is_over());
+    let step = rollout.and_then(|it| it.steps.get(command.step as usize));
+    step.is_some_and(|it| it.status == StepStatus::Started && it.sent == Some(command.cause))
 }

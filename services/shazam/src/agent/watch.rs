@@ -1,6 +1,7 @@
 //! Watches Docker: at every connection and by a timer everything is looked at, in between what Docker's events name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -106,7 +107,10 @@ impl Watch {
             slot.told().exit_code = wake.exit_code;
         }
         slot.wake.notify_waiters();
-        // A step that is at it tells for itself.
+        // A step that is at it tells what it does itself; what else happens to its container is looked at behind it.
+        if !matches!(wake.action, Action::Create | Action::Start) {
+            slot.missed.store(true, Ordering::Release);
+        }
         if wake.action == Action::Destroy {
             if let Ok(_busy) = slot.busy.try_lock() {
                 self.host.tell_removed(&slot, &fleet, &container, &wake.id, Some(wake.at_ns), Why::Seen).await;
@@ -116,7 +120,7 @@ impl Watch {
         if slot.busy.try_lock().is_err() || self.flaps(&name) {
             return Ok(());
         }
-        self.look_at(&name).await
+        self.host.look_at(&name).await
     }
 
     /// Whether a container is looked at too often; then it is looked at later.
@@ -141,19 +145,7 @@ impl Watch {
             self.later.remove(&name);
             // It stays slow as long as it flaps: the next window begins used up.
             self.paces.insert(name.clone(), Pace { since: now, looks: BURST });
-            self.look_at(&name).await?;
-        }
-        Ok(())
-    }
-
-    async fn look_at(&self, name: &str) -> Result<(), EngineError> {
-        let slot = self.host.slot(name);
-        let Ok(_busy) = slot.busy.try_lock() else { return Ok(()) };
-        if let Some(seen) = self.host.engine.inspect(name).await?
-            && self.host.is_ours(&seen.labels)
-            && let Some((fleet, container)) = fleet_of(&seen.labels)
-        {
-            self.host.tell(&slot, &fleet, &container, &seen, Why::Seen).await;
+            self.host.look_at(&name).await?;
         }
         Ok(())
     }
@@ -166,7 +158,7 @@ impl Watch {
         self.remember(&there).await;
         for it in listed {
             if fleet_of(&it.labels).is_some() {
-                self.look_at(&it.name).await?;
+                host.look_at(&it.name).await?;
             }
         }
         for (name, docker_id) in host.told() {

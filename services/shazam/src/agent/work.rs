@@ -2,6 +2,7 @@
 //! there.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use schemas::work::{Command, Report, StepReport};
@@ -10,7 +11,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::error::StepError;
-use super::host::{Host, container_name};
+use super::host::{Host, Slot, container_name};
 use crate::error::AgentError;
 
 /// Commands that are taken and not yet answered. Most of them wait: for what they need, or for their turn at Docker.
@@ -33,7 +34,12 @@ pub async fn run(host: Arc<Host>, mut queue: WorkQueue) -> Result<(), AgentError
         tokio::select! {
             () = host.shutdown.cancelled() => break,
             Some(end) = jobs.join_next(), if !jobs.is_empty() => end.map_err(AgentError::Broken)?,
-            job = queue.next() => drop(jobs.spawn(handle(host.clone(), job.map_err(AgentError::Work)?))),
+            job = queue.next() => {
+                let job = job.map_err(AgentError::Work)?;
+                // Judged in the order of the queue, before they go on side by side.
+                let fresh = host.is_fresh(job.command.position);
+                jobs.spawn(handle(host.clone(), job, fresh));
+            }
         }
     }
     // What is under way stays unanswered: it is delivered again, and doing it twice is harmless.
@@ -41,7 +47,7 @@ pub async fn run(host: Arc<Host>, mut queue: WorkQueue) -> Result<(), AgentError
     Ok(())
 }
 
-async fn handle(host: Arc<Host>, job: Job) {
+async fn handle(host: Arc<Host>, job: Job, fresh: bool) {
     let command = &job.command.clone();
     if !host.admits(command.incarnation, command.epoch) {
         tracing::info!(fleet = %command.fleet, step = command.step, epoch = command.epoch, "a command of an earlier coordinator was refused");
@@ -56,7 +62,7 @@ async fn handle(host: Arc<Host>, job: Job) {
         return;
     }
     let started = Instant::now();
-    let mut outcome = std::pin::pin!(carry_out(&host, command));
+    let mut outcome = std::pin::pin!(carry_out(&host, command, fresh));
     let outcome = loop {
         tokio::select! {
             outcome = &mut outcome => break outcome,
@@ -67,8 +73,17 @@ async fn handle(host: Arc<Host>, job: Job) {
             }
         }
     };
-    let Some(outcome) = outcome else { return };
-    let report = ended(command, outcome.err().map(|error| error.to_string()), started.elapsed(), None);
+    let error = match outcome {
+        Outcome::Done => None,
+        Outcome::Failed(error) => Some(error.to_string()),
+        Outcome::LeftOver => {
+            let Command { fleet, step, position, .. } = command;
+            tracing::info!(%fleet, step, position, "a command that the world has left behind was not carried out");
+            return answered(job.ack().await);
+        }
+        Outcome::Stopped => return,
+    };
+    let report = ended(command, error, started.elapsed(), None);
     if host.report(&report, answer_id(command)).await {
         answered(job.ack().await);
     }
@@ -97,18 +112,54 @@ fn answered(end: Result<(), streams::SendError>) {
     }
 }
 
-/// Does what a command says, again and again where Docker went away in the middle of it. None: told to stop.
-async fn carry_out(host: &Arc<Host>, command: &Command) -> Option<Result<(), StepError>> {
-    let slot = host.slot(&container_name(&command.fleet, &command.container));
-    let _busy = slot.busy.lock().await;
+/// What came of a command.
+enum Outcome {
+    /// Docker is as it says.
+    Done,
+    /// It could not be done.
+    Failed(StepError),
+    /// It is no longer wanted: another coordinator, or another rollout, has gone on. Nobody waits for its answer.
+    LeftOver,
+    /// Told to stop in the middle of it.
+    Stopped,
+}
+
+/// Does what a command says while nobody else is at its container, and tells what happened to it meanwhile.
+async fn carry_out(host: &Arc<Host>, command: &Command, fresh: bool) -> Outcome {
+    let name = container_name(&command.fleet, &command.container);
+    let slot = host.slot(&name);
+    let busy = slot.busy.lock().await;
     if !host.admits(command.incarnation, command.epoch) {
-        return Some(Ok(()));
+        return Outcome::LeftOver;
     }
+    if !fresh {
+        match host.is_wanted(command).await {
+            Some(true) => {}
+            Some(false) => return Outcome::LeftOver,
+            None => return Outcome::Stopped,
+        }
+    }
+    let outcome = try_again(host, command, &slot).await;
+    if matches!(outcome, Outcome::Failed(_)) {
+        slot.missed.store(true, Ordering::Release);
+    }
+    drop(busy);
+    // Docker may be away now: then everything is looked at once it is back.
+    if slot.missed.load(Ordering::Acquire)
+        && let Err(error) = host.look_at(&name).await
+    {
+        tracing::debug!(%error, container = name, "not looked at after a step");
+    }
+    outcome
+}
+
+/// Again and again where Docker went away in the middle of it, and some times where the cause can pass.
+async fn try_again(host: &Arc<Host>, command: &Command, slot: &Slot) -> Outcome {
     let mut tries = 0;
     let mut pause = PAUSE;
     loop {
-        let error = match host.apply(command, &slot).await {
-            Ok(()) => return Some(Ok(())),
+        let error = match host.apply(command, slot).await {
+            Ok(()) => return Outcome::Done,
             Err(error) => error,
         };
         if error.is_away() {
@@ -116,21 +167,21 @@ async fn carry_out(host: &Arc<Host>, command: &Command) -> Option<Result<(), Ste
             if host.away.borrow().is_none() {
                 // It came back in between; a pause keeps a door that opens and shuts from becoming a storm.
                 tokio::select! {
-                    () = host.shutdown.cancelled() => return None,
+                    () = host.shutdown.cancelled() => return Outcome::Stopped,
                     () = tokio::time::sleep(Duration::from_millis(200)) => {}
                 }
             } else if !host.back().await {
-                return None;
+                return Outcome::Stopped;
             }
             continue;
         }
         tries += 1;
         if !error.is_passing() || tries >= TRIES {
-            return Some(Err(error));
+            return Outcome::Failed(error);
         }
         tracing::info!(fleet = %command.fleet, container = %command.container, %error, "trying again");
         tokio::select! {
-            () = host.shutdown.cancelled() => return None,
+            () = host.shutdown.cancelled() => return Outcome::Stopped,
             () = tokio::time::sleep(pause) => pause *= 2,
         }
     }

@@ -30,7 +30,9 @@ pub fn command(
 ) -> Result<Command, RenderFault> {
     let target = match step.action {
         Action::Remove => None,
-        Action::Create | Action::Recreate | Action::Restart => Some(target(fleet, &step.container, key)?),
+        Action::Create | Action::Recreate | Action::Restart | Action::Wait => {
+            Some(target(fleet, &step.container, key)?)
+        }
     };
     Ok(Command {
         incarnation: fence.incarnation,
@@ -39,6 +41,7 @@ pub fn command(
         rollout: rollout.id,
         step: index,
         cause,
+        position: 0,
         commit: rollout.commit.clone(),
         container: step.container.clone(),
         action: step.action,

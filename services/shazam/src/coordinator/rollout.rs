@@ -7,7 +7,8 @@ use schemas::event::{
 };
 use schemas::fleet::Rollout;
 use schemas::names::FleetId;
-use streams::{Expected, clock};
+use schemas::work::Command;
+use streams::{Bus, Expected, clock};
 use uuid::Uuid;
 
 use super::Coordinator;
@@ -54,25 +55,23 @@ impl Coordinator {
     /// Plans what the newest push asks for against what is observed now.
     async fn plan(&mut self, id: &FleetId) -> Result<bool, CoordinatorError> {
         let Some(fleet) = self.fleets.get(id) else { return Ok(false) };
-        let (Some(commit), Some(node)) = (fleet.commit.clone(), self.nodes.only()) else {
+        let overtaken = self.overtaken.get(id).and_then(|it| it.front().cloned());
+        // One that was overtaken before its turn is planned without steps, so that it has an end of its own.
+        let (desired, commit) = overtaken.clone().unwrap_or((fleet.desired_at, fleet.commit.clone()));
+        let (Some(commit), Some(node)) = (commit, self.nodes.only()) else {
             // Without a node there is nothing to plan for; its first sign of life comes back here.
             return Ok(false);
         };
         let before = self.before.get(id).unwrap_or(&fleet.desired);
         let planned = schemas::plan::plan_after(fleet, before, &fleet.desired, &self.key);
         let (steps, observed, error) = match planned {
+            _ if overtaken.is_some() => (Vec::new(), fleet.position, None),
             Ok(plan) => (plan.steps, plan.observed, None),
             Err(error) => (Vec::new(), fleet.position, Some(error.to_string())),
         };
-        let data = Data::RolloutPlanned(RolloutPlanned {
-            commit,
-            desired: fleet.desired_at,
-            observed,
-            epoch: self.fence.epoch,
-            node,
-            steps,
-        });
-        let Some(cause) = self.pushed(id).await? else { return Ok(false) };
+        let data =
+            Data::RolloutPlanned(RolloutPlanned { commit, desired, observed, epoch: self.fence.epoch, node, steps });
+        let Some(cause) = pushed(self.bus.clone(), desired).await? else { return Ok(false) };
         let mut draft = self.draft(Scope::Fleet(id.clone()), String::new(), Some(cause), data);
         draft.subject = format!("rollouts/{}", draft.id);
         let rollout = draft.id;
@@ -93,13 +92,6 @@ impl Coordinator {
         }
     }
 
-    /// Id of the `git.pushed` that made the fleet's desired state: the plan's cause.
-    async fn pushed(&mut self, id: &FleetId) -> Result<Option<Uuid>, CoordinatorError> {
-        let Some(at) = self.fleets.get(id).map(|fleet| fleet.desired_at).filter(|at| *at > 0) else { return Ok(None) };
-        let page = self.bus.page(at - 1, 1).await?;
-        Ok(page.events.first().filter(|event| event.position == at).map(|event| event.id))
-    }
-
     /// Says that a step is under way, then sends it. Should we die in between, the next coordinator sends it again.
     pub(super) async fn send(&mut self, id: &FleetId, rollout: Uuid, index: u32) -> Result<bool, CoordinatorError> {
         let cause = clock::new_id();
@@ -113,7 +105,8 @@ impl Coordinator {
         if !self.append_rollout(id, rollout, Some(cause), Data::RolloutStep(it(StepStatus::Started, None))).await? {
             return Ok(false);
         }
-        let error = match rendered {
+        let position = self.line(id);
+        let error = match rendered.map(|command| Command { position, ..command }) {
             Ok(command) => match self.bus.send_work(&node, &command).await {
                 Ok(()) => return Ok(true),
                 // It may have arrived: a second delivery is harmless, a lost one is not.
@@ -132,7 +125,7 @@ impl Coordinator {
     async fn send_again(
         &mut self,
         node: &schemas::names::NodeName,
-        command: &schemas::work::Command,
+        command: &Command,
     ) -> Result<bool, CoordinatorError> {
         let mut pause = std::time::Duration::from_millis(50);
         loop {
@@ -161,4 +154,10 @@ impl Coordinator {
 /// Clocks may step back: then no time has passed.
 fn elapsed_ms(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_millis()).unwrap_or_default()
+}
+
+/// Id of the `git.pushed` at a position: the plan's cause.
+async fn pushed(bus: Bus, at: u64) -> Result<Option<Uuid>, CoordinatorError> {
+    let page = bus.page(at.saturating_sub(1), 1).await?;
+    Ok(page.events.first().filter(|event| event.position == at).map(|event| event.id))
 }

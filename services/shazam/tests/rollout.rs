@@ -115,10 +115,7 @@ async fn a_dependant_waits_until_what_it_needs_is_healthy() {
                 || fleet.rollouts.last().is_some_and(|it| it.status == RolloutStatus::Running)
         })
         .await;
-    eventually_true("db runs", async || {
-        platform.engine.inspect("acme.shop.db").await.unwrap().is_some_and(|it| it.state == State::Running)
-    })
-    .await;
+    platform.runs("db").await;
     assert!(platform.engine.inspect("acme.shop.api").await.unwrap().is_none(), "api waits for db");
     platform.engine.set_health("acme.shop.db", HealthStatus::Healthy).unwrap();
     assert_eq!(platform.rolled_out(position).await.status, RolloutStatus::Succeeded);
@@ -195,10 +192,7 @@ async fn a_killed_platform_resumes_and_each_container_exists_once() {
     let mut files = fleet();
     files["containers/db.json"]["image"] = json!("checked:1");
     let position = platform.push(&files).await;
-    eventually_true("db runs", async || {
-        platform.engine.inspect("acme.shop.db").await.unwrap().is_some_and(|it| it.state == State::Running)
-    })
-    .await;
+    platform.runs("db").await;
     platform.kill_halves().await;
     platform.engine.set_health("acme.shop.db", HealthStatus::Healthy).unwrap();
     platform.start_halves().await;
@@ -266,10 +260,7 @@ async fn a_newer_push_supersedes() {
     let mut files = fleet();
     files["containers/db.json"]["image"] = json!("checked:1");
     let first = platform.push(&files).await;
-    eventually_true("db runs", async || {
-        platform.engine.inspect("acme.shop.db").await.unwrap().is_some_and(|it| it.state == State::Running)
-    })
-    .await;
+    platform.runs("db").await;
     let second = platform.push(&fleet()).await;
     platform.engine.set_health("acme.shop.db", HealthStatus::Healthy).unwrap();
     assert_eq!(platform.rolled_out(first).await.status, RolloutStatus::Superseded);
@@ -417,10 +408,7 @@ async fn a_push_that_was_overtaken_has_an_end_and_its_ports_are_freed_first() {
     let port = |slow: &str| json!({ "image": slow, "ports": ["8080:80"] });
     let slow = json!({ "image": "checked:1" });
     let first = platform.push(&json!({ "containers/x.json": port("tool:1"), "containers/slow.json": slow })).await;
-    eventually_true("slow runs", async || {
-        platform.engine.inspect("acme.shop.slow").await.unwrap().is_some_and(|it| it.state == State::Running)
-    })
-    .await;
+    platform.runs("slow").await;
     let second = platform.push(&json!({ "containers/slow.json": slow })).await;
     let third = platform.push(&json!({ "containers/slow.json": slow, "containers/y.json": port("tool:1") })).await;
     platform.engine.set_health("acme.shop.slow", HealthStatus::Healthy).unwrap();

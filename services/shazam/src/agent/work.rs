@@ -54,6 +54,11 @@ async fn handle(host: Arc<Host>, job: Job, fresh: bool) {
         return answered(job.ack().await);
     }
     if job.last_delivery {
+        match host.is_wanted(command).await {
+            Some(true) => {}
+            Some(false) => return left_over(command, job).await,
+            None => return,
+        }
         // Whatever breaks us off at it every time: better said than tried for ever, or dropped without a word.
         let error = format!("given up after {} deliveries: it broke off each time", job.deliveries);
         if host.report(&ended(command, Some(error), Duration::ZERO, Some(job.deliveries)), answer_id(command)).await {
@@ -76,11 +81,7 @@ async fn handle(host: Arc<Host>, job: Job, fresh: bool) {
     let error = match outcome {
         Outcome::Done => None,
         Outcome::Failed(error) => Some(error.to_string()),
-        Outcome::LeftOver => {
-            let Command { fleet, step, position, .. } = command;
-            tracing::info!(%fleet, step, position, "a command that the world has left behind was not carried out");
-            return answered(job.ack().await);
-        }
+        Outcome::LeftOver => return left_over(command, job).await,
         Outcome::Stopped => return,
     };
     let report = ended(command, error, started.elapsed(), None);
@@ -98,6 +99,13 @@ fn ended(command: &Command, error: Option<String>, took: Duration, gave_up_after
         duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         gave_up_after,
     })
+}
+
+/// Nobody waits for its answer: it is taken off the queue, and nothing is said.
+async fn left_over(command: &Command, job: Job) {
+    let Command { fleet, step, position, .. } = command;
+    tracing::info!(%fleet, step, position, "a command that the world has left behind was not carried out");
+    answered(job.ack().await);
 }
 
 /// However often a command is done, it is answered once.

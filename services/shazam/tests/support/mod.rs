@@ -201,6 +201,15 @@ impl Platform {
         self.fleet(of).unwrap()
     }
 
+    /// Waits until a container of the fleet runs, whatever the log knows of it.
+    pub async fn runs(&self, container: &str) {
+        let name = format!("acme.shop.{container}");
+        eventually_true(&format!("{container} runs"), async || {
+            self.engine.inspect(&name).await.unwrap().is_some_and(|it| it.state == engine::State::Running)
+        })
+        .await;
+    }
+
     pub async fn succeeds(&self, files: &Value) -> Rollout {
         let position = self.push(files).await;
         let rollout = self.rolled_out(position).await;

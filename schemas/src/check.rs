@@ -10,6 +10,8 @@ mod nearest;
 mod ports;
 mod references;
 mod rule;
+mod secrets;
+mod task;
 mod tree;
 mod values;
 
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::fault::quote;
 pub use self::fault::{Code, Fault, Place, report};
+pub use self::secrets::likely_secret;
 use crate::descriptors::Desired;
 
 /// How large a descriptor may be, in bytes.
@@ -78,6 +81,7 @@ pub fn check<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Result<Checke
     let desired = tree.desired();
     ports::faults(&tree, &texts, &renderable, &desired, &mut faults);
     faults.append(&mut tree.faults);
+    secrets::refuse(&tree, &mut faults);
     if faults.is_empty() { Ok(Checked { desired, warnings: tree.warnings }) } else { Err(sorted(faults)) }
 }
 

@@ -6,19 +6,25 @@
 mod container;
 mod desired;
 mod needs;
+mod node;
+mod task;
+mod written;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 pub use self::container::{Container, Health, Limits, Metrics, Restart, Stop};
 pub use self::desired::{Changes, Desired, File, Files};
 pub use self::needs::{Condition, Needs};
+pub use self::node::Node;
+pub use self::task::{Missed, Schedule, Task, TaskLimits, TaskStep, User};
+pub(crate) use self::written::{ALLOW, VALUE};
 use crate::names::{Key, Name};
-use crate::units::Span;
 
 /// The fleet itself: `fleet.json`, which may be absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -59,43 +65,14 @@ pub enum VolumeClass {
     Shared,
 }
 
-/// A task: `tasks/<name>.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Task {
-    /// The image that every step runs in.
-    #[schemars(length(min = 1))]
-    pub image: String,
-    /// Environment of every step.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
-    /// What to run, in order; the first failure ends the run.
-    #[schemars(length(min = 1))]
-    pub steps: Vec<TaskStep>,
-    /// How long the whole run may take.
-    #[serde(default = "default_task_within")]
-    pub within: Span,
-}
-
-fn default_task_within() -> Span {
-    Span::seconds(3_600)
-}
-
-/// One command of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TaskStep {
-    /// The command as an argv array.
-    #[schemars(length(min = 1))]
-    pub run: Vec<String>,
-}
-
 /// A group of variables: `variables/<group>.json`, key → value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Variables(pub BTreeMap<Key, VariableValue>);
 
 /// A variable's value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, from = "written::WrittenValue")]
 pub enum VariableValue {
     /// A text, which may carry references.
     Text(String),
@@ -103,6 +80,16 @@ pub enum VariableValue {
     Number(serde_json::Number),
     /// `true` or `false`.
     Bool(bool),
+}
+
+impl JsonSchema for VariableValue {
+    fn schema_name() -> Cow<'static, str> {
+        "VariableValue".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        written::WrittenValue::json_schema(generator)
+    }
 }
 
 impl fmt::Display for VariableValue {
@@ -120,6 +107,8 @@ impl fmt::Display for VariableValue {
 pub enum Kind {
     /// `fleet.json`
     Fleet,
+    /// `nodes/<name>.json`
+    Node,
     /// `containers/<name>.json`
     Container,
     /// `volumes/<name>.json`
@@ -132,12 +121,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which people read a fleet.
-    pub const ALL: [Self; 5] = [Self::Fleet, Self::Container, Self::Volume, Self::Task, Self::Variables];
+    pub const ALL: [Self; 6] = [Self::Fleet, Self::Node, Self::Container, Self::Volume, Self::Task, Self::Variables];
 
     /// The folder of its descriptors; none for the fleet itself.
     pub const fn folder(self) -> Option<&'static str> {
         match self {
             Self::Fleet => None,
+            Self::Node => Some("nodes"),
             Self::Container => Some("containers"),
             Self::Volume => Some("volumes"),
             Self::Task => Some("tasks"),

@@ -6,27 +6,33 @@
 
 mod container;
 mod git;
+mod profile;
 mod rollout;
+mod run;
 mod system;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use self::container::{ContainerChange, Sighting, ThingChange};
+pub use self::container::{ContainerChange, ObservationGap, Sighting, ThingChange};
 pub use self::git::{GitPushed, GitRefused, PackRef, RefUpdate, Refusal};
+pub use self::profile::{MemberRemoved, MemberSet, ProfileCreated, ProfileErased, TokenCreated, TokenRevoked};
 pub use self::rollout::{
     RolloutFailed, RolloutPlanned, RolloutResumed, RolloutStarted, RolloutStep, RolloutSucceeded, RolloutSuperseded,
     StepStatus,
 };
-pub use self::system::{CoordinatorTook, LogOpened, WorkDead};
-use crate::names::FleetId;
+pub use self::run::{RunCancelled, RunFailed, RunQueued, RunStarted, RunStep, RunSucceeded, Trigger};
+pub use self::system::{CoordinatorTook, Level, LevelRaised, LogOpened, WorkDead};
+use crate::names::{FleetId, Owner};
 
 /// Whose event it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// A fleet's: `evt.<owner>.<fleet>.<topic>`.
     Fleet(FleetId),
+    /// An owner's: `sys.<owner>.<topic>`.
+    Owner(Owner),
     /// The platform's own: `sys._platform.<topic>`.
     Platform,
 }
@@ -36,6 +42,7 @@ impl Scope {
     pub fn source(&self) -> String {
         match self {
             Self::Fleet(id) => format!("/v1/fleets/{id}"),
+            Self::Owner(owner) => format!("/v1/owners/{owner}"),
             Self::Platform => "/".to_owned(),
         }
     }
@@ -44,7 +51,7 @@ impl Scope {
     pub fn fleet(&self) -> Option<&FleetId> {
         match self {
             Self::Fleet(id) => Some(id),
-            Self::Platform => None,
+            Self::Owner(_) | Self::Platform => None,
         }
     }
 }
@@ -58,6 +65,16 @@ pub enum Topic {
     Rollout,
     /// What was observed in Docker.
     Container,
+    /// Runs of tasks.
+    Run,
+    /// Who is what with an owner (owner).
+    Member,
+    /// Profiles (platform).
+    Profile,
+    /// Tokens (platform).
+    Token,
+    /// How full the streams are (platform).
+    Level,
     /// The log itself (platform).
     Log,
     /// Who coordinates (platform).
@@ -73,6 +90,11 @@ impl Topic {
             Self::Git => "git",
             Self::Rollout => "rollout",
             Self::Container => "container",
+            Self::Run => "run",
+            Self::Member => "member",
+            Self::Profile => "profile",
+            Self::Token => "token",
+            Self::Level => "level",
             Self::Log => "log",
             Self::Coordinator => "coordinator",
             Self::Work => "work",
@@ -238,6 +260,20 @@ data! {
     VolumeRemoved(ThingChange), "fleetlog.volume.removed.v1", Container;
     NetworkCreated(ThingChange), "fleetlog.network.created.v1", Container;
     NetworkRemoved(ThingChange), "fleetlog.network.removed.v1", Container;
+    ObservationGap(ObservationGap), "fleetlog.observation.gap.v1", Container;
+    RunQueued(RunQueued), "fleetlog.run.queued.v1", Run;
+    RunStarted(RunStarted), "fleetlog.run.started.v1", Run;
+    RunStep(RunStep), "fleetlog.run.step.v1", Run;
+    RunSucceeded(RunSucceeded), "fleetlog.run.succeeded.v1", Run;
+    RunFailed(RunFailed), "fleetlog.run.failed.v1", Run;
+    RunCancelled(RunCancelled), "fleetlog.run.cancelled.v1", Run;
+    ProfileCreated(ProfileCreated), "fleetlog.profile.created.v1", Profile;
+    ProfileErased(ProfileErased), "fleetlog.profile.erased.v1", Profile;
+    TokenCreated(TokenCreated), "fleetlog.token.created.v1", Token;
+    TokenRevoked(TokenRevoked), "fleetlog.token.revoked.v1", Token;
+    MemberSet(MemberSet), "fleetlog.member.set.v1", Member;
+    MemberRemoved(MemberRemoved), "fleetlog.member.removed.v1", Member;
+    LevelRaised(LevelRaised), "fleetlog.level.raised.v1", Level;
     LogOpened(LogOpened), "fleetlog.log.opened.v1", Log;
     CoordinatorTook(CoordinatorTook), "fleetlog.coordinator.took.v1", Coordinator;
     WorkDead(WorkDead), "fleetlog.work.dead.v1", Work;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::descriptors::Desired;
 use crate::event::StepStatus;
-use crate::names::{FleetId, Name, NodeName, Oid};
+use crate::names::{FleetId, Key, Name, NodeName, Oid};
 use crate::plan::Step;
 use crate::work::Change;
 
@@ -39,6 +39,9 @@ pub struct Fleet {
     pub observed: Observed,
     /// The newest rollouts, oldest first.
     pub rollouts: Vec<Rollout>,
+    /// Runs that have not ended, and of which task.
+    #[serde(default)]
+    pub runs_under_way: BTreeMap<Uuid, Name>,
 }
 
 /// Position of the last event on each of a fleet's subjects; 0: none yet.
@@ -48,6 +51,9 @@ pub struct Lines {
     pub git: u64,
     /// `evt.<owner>.<fleet>.rollout`
     pub rollout: u64,
+    /// `evt.<owner>.<fleet>.run`
+    #[serde(default)]
+    pub run: u64,
 }
 
 /// What was seen in Docker.
@@ -59,6 +65,9 @@ pub struct Observed {
     pub volumes: BTreeMap<String, ObservedThing>,
     /// Networks by their name in Docker.
     pub networks: BTreeMap<String, ObservedThing>,
+    /// What came of the last run of each task that ever ran.
+    #[serde(default)]
+    pub tasks: BTreeMap<Name, ObservedTask>,
 }
 
 /// A container, as it was last seen.
@@ -121,6 +130,37 @@ pub struct ObservedThing {
     pub exists: bool,
     /// Docker's own time of the newest change that counted.
     pub at_ns: i64,
+}
+
+/// What came of a task's last run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedTask {
+    /// Which run.
+    pub run: Uuid,
+    /// How it ended.
+    pub status: RunStatus,
+    /// How its last container ended.
+    pub exit_code: Option<i64>,
+    /// What the last run that succeeded wrote to `$FLEETLOG_OUTPUT`.
+    pub outputs: BTreeMap<Key, String>,
+    /// Position of the event that said so.
+    pub since: u64,
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// It waits for its node.
+    Queued,
+    /// A step is under way.
+    Running,
+    /// Every step succeeded.
+    Succeeded,
+    /// A step failed.
+    Failed,
+    /// Somebody cancelled it.
+    Cancelled,
 }
 
 /// A rollout, as it stands.

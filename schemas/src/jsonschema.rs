@@ -8,7 +8,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use crate::descriptors::{Container, FleetFile, Kind, Task, Variables, Volume};
+use crate::descriptors::{Container, FleetFile, Kind, Node, Task, Variables, Volume};
 use crate::json::IGNORED_KEYS;
 
 /// Matches the keys that every object may have beside its own.
@@ -18,6 +18,7 @@ const IGNORED_PATTERN: &str = r"^\$(schema|comment)$";
 pub const fn file_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Fleet => "fleet.json",
+        Kind::Node => "node.json",
         Kind::Container => "container.json",
         Kind::Volume => "volume.json",
         Kind::Task => "task.json",
@@ -30,6 +31,7 @@ pub fn schema(kind: Kind) -> Value {
     let generator = SchemaSettings::draft2020_12().with_transform(Strict).into_generator();
     let root = |generator: SchemaGenerator| match kind {
         Kind::Fleet => generator.into_root_schema_for::<FleetFile>(),
+        Kind::Node => generator.into_root_schema_for::<Node>(),
         Kind::Container => generator.into_root_schema_for::<Container>(),
         Kind::Volume => generator.into_root_schema_for::<Volume>(),
         Kind::Task => generator.into_root_schema_for::<Task>(),

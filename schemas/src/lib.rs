@@ -6,15 +6,20 @@
 //! [`fleet`] is what is desired and what was observed, [`plan`] is the way from one to the other, [`event`] is what gets
 //! remembered, [`work`] what an agent is told and what it answers, [`query`] what services ask each other.
 
+pub mod access;
 pub mod check;
+pub mod cron;
 pub mod descriptors;
 pub mod event;
 pub mod fleet;
 pub mod json;
 pub mod jsonschema;
+pub mod logs;
 pub mod names;
 pub mod plan;
 pub mod query;
+pub mod runs;
+pub mod sample;
 pub mod spec;
 pub mod template;
 pub mod units;

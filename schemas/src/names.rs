@@ -110,9 +110,20 @@ name!(
     NodeName, is_label, LABEL, LABEL_PATTERN
 );
 name!(
+    /// Somebody who can be let in: a person or a program.
+    ProfileName, is_label, LABEL, LABEL_PATTERN
+);
+name!(
     /// A variable or a secret.
     Key, is_key, KEY, KEY_PATTERN
 );
+
+impl ProfileName {
+    /// The profile of the first token, which may do everything.
+    pub fn admin() -> Self {
+        Self("admin".into())
+    }
+}
 
 /// A fleet's whole name, `owner/fleet`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

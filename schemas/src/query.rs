@@ -1,6 +1,29 @@
 //! What services ask each other on `req.<service>.<verb>`.
 
+mod git;
+mod logs;
+mod monitor;
+mod profiles;
+mod registry;
+mod runs;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::git::{Candidate, PlanAnswer, PlanRequest, Planned};
+pub use self::logs::{LogsAnswer, LogsReplayRequest, LogsRequest};
+pub use self::monitor::{Family, ScrapeAnswer, ScrapeRequest, ScrapeTarget, Series, TargetsAnswer, TargetsRequest};
+pub use self::profiles::{
+    CreateProfile, CreateToken, Done, EraseProfile, Expiry, Mail, MemberLine, MembersAnswer, MembersRequest,
+    NotAnAddress, ProfileLine, ProfileMade, ProfilesAnswer, ProfilesRequest, RevokeToken, SetMember, TokenLine,
+    TokenMade, TokensAnswer, TokensRequest,
+};
+pub use self::registry::{
+    At, HistoryAnswer, HistoryRequest, PastAnswer, PastRequest, Range, ReplayAnswer, ReplayRequest, Variable,
+    VariablesAnswer, VariablesRequest,
+};
+pub use self::runs::{
+    CancelRun, RunAnswer, RunRequest, RunsAnswer, RunsRequest, StartRun, TaskLine, TasksAnswer, TasksRequest,
+};
 
 use crate::fleet::Fleet;
 use crate::names::{FleetId, NodeName};
@@ -105,4 +128,12 @@ pub enum FaultCode {
     BadRequest,
     /// The service stopped on an event that it cannot read.
     Stopped,
+    /// There is no such thing, or was none then.
+    NotFound,
+    /// Who asks may not do this.
+    NotAllowed,
+    /// It contradicts what is there already.
+    Conflict,
+    /// It cannot be done now; another try may go well.
+    Unavailable,
 }

@@ -5,6 +5,7 @@
 
 mod digest;
 mod render;
+mod task;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::digest::{DigestKey, digest};
 pub use self::render::{RenderFault, Unresolved, readiness, render, resolve, resource_name};
+pub use self::task::{OUTPUT_FOLDER, RenderedStep, TaskSpec, render_task};
 use crate::descriptors::{Limits, Restart, Stop};
 use crate::units::Span;
 

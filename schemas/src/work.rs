@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::descriptors::Condition;
 use crate::names::{FleetId, Name, NodeName, Oid};
 use crate::plan::Action;
+use crate::runs::RunReport;
 use crate::spec::{Readiness, Spec};
 
 /// One step for one agent.
@@ -76,6 +78,22 @@ pub enum Report {
     Volume(ThingReport),
     /// A network came or went.
     Network(ThingReport),
+    /// A run moved on.
+    Run(RunReport),
+    /// The agent watches: what happened in this time it has seen.
+    Watched(Watched),
+}
+
+/// A time without a break in which an agent watched its Docker. Told again every few seconds, and so what lies between
+/// two of them nobody has watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Since when.
+    pub since: Timestamp,
+    /// Until now.
+    pub until: Timestamp,
+    /// Why nobody watched before, for people, as far as this agent knows.
+    pub before: String,
 }
 
 /// How a step ended.

@@ -156,7 +156,7 @@ fn keys() {
             containers/none.json:1:1: missing key `image`
               expected: `image`, a string
             tasks/t.json:1:30: unknown key `runs` in item 1 of `steps`
-              expected: `run`
+              expected: one of `run`, `within`
               hint: did you mean `run`?
             tasks/t.json:1:47: missing key `run`
               expected: `run`, an array of strings
@@ -320,11 +320,9 @@ fn file_names() {
               hint: descriptors are JSON: `containers/web.json`
             networks/front.json:1:1: a descriptor in `networks/`
               expected: no file there: such descriptors are not built yet
-            nodes/n1.json:1:1: a descriptor in `nodes/`
-              expected: no file there: such descriptors are not built yet
             volumes:1:1: a file with the name `volumes`
               expected: a folder `volumes/`
-            9 faults in 9 files"#]],
+            8 faults in 8 files"#]],
     );
     table(
         &[
@@ -610,12 +608,12 @@ fn references() {
             containers/api.json:3:24: `{{ nothing.at.all }}` is no reference
               expected: a reference such as `{{ variables.app.region }}`
               hint: a reference is `variables.<group>.<key>`, `containers.<name>.host`, `containers.<name>.ports.<port>`, `nodes.<name>.address`, `tasks.<name>.outputs.<key>` or `secrets.<key>`
-            containers/api.json:3:53: `{{ nodes.n1.address }}`: references to nodes are not built yet
-              expected: a reference to a variable or a container
             containers/api.json:3:53: `{{ secrets.password }}`: references to secrets are not built yet
-              expected: a reference to a variable or a container
+              expected: a reference to a variable, a container or a node
             containers/api.json:3:53: `{{ tasks.count.outputs.total }}`: references to outputs of tasks are not built yet
-              expected: a reference to a variable or a container
+              expected: a reference to a variable, a container or a node
+            containers/api.json:3:53: `{{ nodes.n1.address }}`: there is no node `n1`
+              expected: one that this fleet describes; there is none
             containers/api.json:4:69: `{{ containers.api.ports.81 }}`: container `api` does not publish its port 81
               expected: `80`
               hint: add it to `ports` in containers/api.json, such as "127.0.0.1:8080:81"

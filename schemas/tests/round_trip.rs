@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use schemas::check::{Content, EntryKind, TreeFile, check};
 use schemas::descriptors::{
-    Condition, Container, Desired, FleetFile, Health, Limits, Metrics, Needs, Restart, Stop, Task, TaskStep,
-    VariableValue, Variables, Volume, VolumeClass,
+    Condition, Container, Desired, FleetFile, Health, Limits, Metrics, Missed, Needs, Restart, Schedule, Stop, Task,
+    TaskLimits, TaskStep, User, VariableValue, Variables, Volume, VolumeClass,
 };
 use schemas::names::{Key, Name};
 use schemas::spec;
@@ -82,8 +82,39 @@ fn container() -> impl Strategy<Value = Container> {
 }
 
 fn task() -> impl Strategy<Value = Task> {
-    let steps = prop::collection::vec(argv().prop_map(|run| TaskStep { run }), 1..3);
-    ("[a-z]{1,5}", env(), steps, span()).prop_map(|(image, env, steps, within)| Task { image, env, steps, within })
+    let steps = prop::collection::vec(
+        (argv(), prop::option::of(span())).prop_map(|(run, within)| TaskStep { run, within }),
+        1..3,
+    );
+    let crons = prop::sample::select(vec!["* * * * *", "*/5 3 * jan mon-fri", "0 0 29 2 *"]);
+    let zones = prop::sample::select(vec!["UTC", "Europe/Berlin"]);
+    let schedule = prop::option::of((crons, zones, any::<bool>()).prop_map(|(cron, zone, once)| Schedule {
+        cron: cron.to_owned(),
+        timezone: zone.to_owned(),
+        missed: if once { Missed::Once } else { Missed::Skip },
+    }));
+    let limits = (0..999_999_999_u64, 1..64_u32, 1..1_000_u32).prop_map(|(memory, cpus, pids)| TaskLimits {
+        memory: Size(memory),
+        cpus: f64::from(cpus) / 4.0,
+        pids,
+    });
+    let loose = (any::<bool>(), any::<bool>(), "[0-9]{1,5}", limits);
+    ("[a-z]{1,5}", env(), steps, span(), schedule, loose).prop_map(
+        |(image, env, steps, within, schedule, (network, writable, user, limits))| Task {
+            image,
+            env,
+            steps,
+            within,
+            schedule,
+            stop: Stop::default(),
+            network,
+            user: User(user),
+            volumes: BTreeMap::new(),
+            tmpfs: BTreeMap::from([("/run".to_owned(), Size(1 << 20))]),
+            writable,
+            limits,
+        },
+    )
 }
 
 fn variables() -> impl Strategy<Value = Variables> {
@@ -109,7 +140,8 @@ fn desired() -> impl Strategy<Value = Desired> {
         prop::collection::btree_map(name(), variables(), 0..3),
     )
         .prop_map(|(fleet, containers, volumes, tasks, variables)| {
-            let mut desired = Desired { fleet, containers, volumes, tasks, variables };
+            let nodes = std::collections::BTreeMap::new();
+            let mut desired = Desired { fleet, nodes, containers, volumes, tasks, variables };
             let fixed = [("one", VariableValue::Number(1.into())), ("two", VariableValue::Text("2".to_owned()))];
             let fixed = fixed.into_iter().map(|(key, value)| (key.parse().unwrap(), value)).collect();
             desired.variables.insert("fixed".parse().unwrap(), Variables(fixed));

@@ -43,8 +43,28 @@ impl Bus {
             // What the client is given while it is not connected, it keeps and sends later. So it is given nothing.
             return Err(AppendError::Unavailable);
         }
-        Attempts { bus: self, draft, kind, expected, message, open: false }.run().await
+        let begun = Instant::now();
+        let end = Attempts { bus: self, draft, kind, expected, message, open: false }.run().await;
+        measure(kind, &end, begun);
+        end
     }
+}
+
+/// Counts what came of an append, and how long it took.
+fn measure(kind: &'static str, end: &Result<u64, AppendError>, begun: Instant) {
+    let kind = kind.trim_start_matches("fleetlog.");
+    let kind = kind.rsplit_once(".v").map_or(kind, |(kind, _)| kind);
+    let outcome = match end {
+        Ok(_) => "appended",
+        Err(AppendError::Refused { .. }) => "refused",
+        Err(AppendError::Unknown { .. }) => "unknown",
+        Err(AppendError::Unavailable) => "unavailable",
+        Err(AppendError::TooLarge { .. } | AppendError::Rejected { .. }) => "rejected",
+    };
+    if end.is_ok() {
+        metrics::counter!("fleetlog_events_appended_total", "type" => kind).increment(1);
+    }
+    metrics::histogram!("fleetlog_append_duration_seconds", "outcome" => outcome).record(begun.elapsed());
 }
 
 struct Attempts<'a> {

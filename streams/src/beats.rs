@@ -33,7 +33,7 @@ impl Bus {
         let api = |source: crate::error::Cause| ReadError::Api { what: ALL.to_owned(), source };
         let subscriber = self.client().subscribe(ALL).await.map_err(|it| api(it.into()))?;
         // Back only once the server knows of it: what is sent from here on is heard.
-        self.client().flush().await.map_err(|it| api(it.into()))?;
+        self.round_trip().await.map_err(api)?;
         Ok(Beats { subscriber })
     }
 }

@@ -1,4 +1,4 @@
-//! The bus: the services' one connection to everything that is on the wires.
+//! The bus: a service's one connection to everything that is on the wires.
 //!
 //! Reads and writes nothing by itself: what can be done with it stands in the files beside this one.
 
@@ -22,7 +22,7 @@ pub(crate) const API_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an append tries to find out what came of it.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The platform user's connection. Clones share it.
+/// One user's connection. Clones share it.
 #[derive(Clone)]
 pub struct Bus {
     shared: Arc<Shared>,
@@ -38,9 +38,9 @@ struct Shared {
 }
 
 impl Bus {
-    /// Connects, and checks that the log is there. From then on reconnects for ever by itself.
+    /// Connects as the user that `access` stands for, and checks that the log is there. From then on reconnects for ever by itself.
     pub async fn connect(access: &Access) -> Result<Self, ConnectError> {
-        let (client, link) = connection::connect(access, &access.platform, crate::catalog::PLATFORM).await?;
+        let (client, link) = connection::connect(access).await?;
         let jetstream = ContextBuilder::new().timeout(API_TIMEOUT).build(client.clone());
         let url = || access.url.clone();
         let info = info(&jetstream, EVENTS).await.map_err(|source| ConnectError::NoLog {
@@ -118,6 +118,12 @@ impl Bus {
         &self.shared.jetstream
     }
 
+    /// Returns when the server has taken everything that was sent before: it takes what one connection says in order, and
+    /// answers this last. (The client's `flush` only says that it was handed to the network.)
+    pub(crate) async fn round_trip(&self) -> Result<(), crate::error::Cause> {
+        info(self.jetstream(), EVENTS).await.map(drop)
+    }
+
     /// A handle on a stream, without asking for it.
     pub(crate) async fn stream(&self, name: &'static str) -> Result<Stream<()>, ReadError> {
         let handle = self.jetstream().get_stream_no_info(name).await;
@@ -125,7 +131,7 @@ impl Bus {
     }
 }
 
-async fn info(jetstream: &Context, stream: &'static str) -> Result<Info, crate::error::Cause> {
+pub(crate) async fn info(jetstream: &Context, stream: &'static str) -> Result<Info, crate::error::Cause> {
     use async_nats::jetstream::response::Response;
     match jetstream.request(format!("STREAM.INFO.{stream}"), &()).await? {
         Response::Ok(info) => Ok(info),

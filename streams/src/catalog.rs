@@ -3,18 +3,20 @@
 //! Everything else is generated from it: the streams at start, the users in the server's configuration, the subjects in
 //! this crate, the table in the README.
 
+mod markdown;
+mod rights;
 mod table;
 mod users;
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use schemas::event::{Scope, Topic};
 use schemas::names::{FleetId, NodeName};
 
+pub use self::markdown::markdown;
+pub use self::rights::{Rights, rights};
 pub use self::table::{PLAIN, STREAMS};
-pub(crate) use self::users::{PLATFORM, PROVISION};
-pub use self::users::{User, users};
+pub use self::users::User;
 
 /// The truth: its sequence is the position.
 pub const EVENTS: &str = "EVENTS";
@@ -25,10 +27,21 @@ pub const OBS: &str = "OBS";
 /// Git packs.
 pub const PACKS: &str = "PACKS";
 
+/// Commands to the taskers' agents.
+pub const RUNS: &str = "RUNS";
+/// Batches of lines.
+pub const LOGS: &str = "LOGS";
+/// Batches of samples.
+pub const METRICS: &str = "METRICS";
+/// Data keys, and what is sealed with them.
+pub const KEYS: &str = "KEYS";
+
 /// The JetStream domain of our servers.
 pub const DOMAIN: &str = "fleetlog";
 /// What the server takes in one message, with its headers.
 pub const MAX_PAYLOAD_BYTES: usize = 8 << 20;
+/// Stands in the table's subjects for the node of whoever publishes there.
+pub(crate) const NODE: &str = "<node>";
 /// Where the incarnation stands in the metadata of `EVENTS`.
 pub(crate) const INCARNATION: &str = "fleetlog-incarnation";
 
@@ -43,7 +56,7 @@ pub enum Kept {
     UntilDone,
 }
 
-/// One stream. All are on disk, without limits of bytes or messages for now, and refuse rather than drop.
+/// One stream.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamEntry {
     /// Its name.
@@ -54,10 +67,28 @@ pub struct StreamEntry {
     pub kept: Kept,
     /// Whether single messages can be deleted (`deny_delete` is set where not).
     pub erasable: bool,
+    /// In memory instead of on disk: gone with the server.
+    pub memory: bool,
+    /// How many bytes at most; none: as many as the disk takes. With a limit the oldest go first, without one the newest
+    /// are refused.
+    pub max_bytes: Option<u64>,
+    /// Whether only the newest message of each subject stays.
+    pub newest_only: bool,
     /// Whether several messages may be stored as one.
     pub atomic: bool,
     /// How long the server knows a message id again.
     pub duplicate_window: Duration,
+    /// Who appends, and what.
+    pub writes: &'static [(User, &'static [&'static str])],
+    /// Who reads all of it.
+    pub reads: &'static [User],
+    /// Who takes, on a node, what waits for this node.
+    pub takes: &'static [User],
+    /// Who gets, on a node, the last message of this node. Whoever may is limited to it by the subject, so the stream
+    /// allows direct gets.
+    pub recalls: &'static [User],
+    /// Who deletes single messages.
+    pub erases: &'static [User],
     /// What it is for.
     pub why: &'static str,
 }
@@ -67,23 +98,65 @@ pub struct StreamEntry {
 pub struct PlainEntry {
     /// The subject.
     pub subject: &'static str,
-    /// What it is for.
+    /// Who publishes there: who asks, where it is a question.
+    pub says: &'static [User],
+    /// Who subscribes to it: who answers, where it is a question.
+    pub hears: &'static [User],
+    /// Whether it is a question.
+    pub answered: bool,
+    /// What it is for; of a question, what the answer tells.
     pub why: &'static str,
+}
+
+/// A question: `asks` may ask it, `answers` answer it.
+const fn question(
+    subject: &'static str,
+    asks: &'static [User],
+    answers: &'static [User],
+    why: &'static str,
+) -> PlainEntry {
+    PlainEntry { subject, says: asks, hears: answers, answered: true, why }
+}
+
+/// Something said to whoever listens, which nobody answers.
+const fn signal(subject: &'static str, says: &'static [User], hears: &'static [User], why: &'static str) -> PlainEntry {
+    PlainEntry { subject, says, hears, answered: false, why }
 }
 
 /// Where an event goes.
 pub fn event_subject(scope: &Scope, topic: Topic) -> String {
     match scope {
         Scope::Fleet(id) => format!("evt.{}.{}.{}", id.owner, id.name, topic.as_str()),
+        Scope::Owner(owner) => format!("sys.{owner}.{}", topic.as_str()),
         Scope::Platform => format!("sys._platform.{}", topic.as_str()),
+    }
+}
+
+/// All events that are no fleet's.
+pub(crate) const SYSTEM: &str = "sys.>";
+
+/// Whether events of this topic are about such a thing.
+pub(crate) fn is_place(scope: &Scope, topic: Topic) -> bool {
+    match topic {
+        Topic::Git | Topic::Rollout | Topic::Container | Topic::Run => matches!(scope, Scope::Fleet(_)),
+        Topic::Member => matches!(scope, Scope::Owner(_)),
+        Topic::Profile | Topic::Token | Topic::Level | Topic::Log | Topic::Coordinator | Topic::Work => {
+            matches!(scope, Scope::Platform)
+        }
     }
 }
 
 /// All events of one topic, whoever's they are.
 pub(crate) fn topic_filter(topic: Topic) -> String {
     match topic {
-        Topic::Git | Topic::Rollout | Topic::Container => format!("evt.*.*.{}", topic.as_str()),
-        Topic::Log | Topic::Coordinator | Topic::Work => format!("sys.*.{}", topic.as_str()),
+        Topic::Git | Topic::Rollout | Topic::Container | Topic::Run => format!("evt.*.*.{}", topic.as_str()),
+        Topic::Member
+        | Topic::Profile
+        | Topic::Token
+        | Topic::Level
+        | Topic::Log
+        | Topic::Coordinator
+        | Topic::Work => format!("sys.*.{}", topic.as_str()),
     }
 }
 
@@ -97,6 +170,11 @@ pub(crate) fn obs_subject(node: &NodeName) -> String {
     format!("obs.{node}")
 }
 
+/// Where a node's samples go.
+pub(crate) fn metric_subject(node: &NodeName) -> String {
+    format!("metric.{node}")
+}
+
 /// Where a fleet's packs go.
 pub(crate) fn pack_subject(fleet: &FleetId) -> String {
     format!("pack.{}.{}", fleet.owner, fleet.name)
@@ -105,29 +183,4 @@ pub(crate) fn pack_subject(fleet: &FleetId) -> String {
 /// Where a node's signs of life go.
 pub(crate) fn beat_subject(node: &NodeName) -> String {
     format!("beat.{node}")
-}
-
-/// The catalog as the README shows it, between `<!-- catalog -->` and `<!-- /catalog -->`.
-pub fn markdown() -> String {
-    let mut text = String::from("| stream or subject | takes | kept | what for |\n|---|---|---|---|\n");
-    // Writing to a `String` cannot fail.
-    for stream in STREAMS {
-        let subjects = stream.subjects.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
-        let kept = match stream.kept {
-            Kept::Forever => "for ever".to_owned(),
-            Kept::For(age) => format!("{} h", age.as_secs() / 3600),
-            Kept::UntilDone => "until done".to_owned(),
-        };
-        let erasable = if stream.erasable { ", erasable" } else { "" };
-        let _ = writeln!(text, "| `{}` | {subjects} | {kept}{erasable} | {} |", stream.name, stream.why);
-    }
-    for plain in PLAIN {
-        let _ = writeln!(text, "| `{}` | – | not stored | {} |", plain.subject, plain.why);
-    }
-    text.push_str("\n| user | may publish to | may subscribe to |\n|---|---|---|\n");
-    for user in users() {
-        let list = |it: &[String]| it.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(" ");
-        let _ = writeln!(text, "| `{}` | {} | {} |", user.name, list(&user.publish), list(&user.subscribe));
-    }
-    text
 }

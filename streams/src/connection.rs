@@ -6,8 +6,7 @@ use async_nats::{Client, ConnectOptions, Event, connection};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::access::{Access, Credentials};
-use crate::catalog::User;
+use crate::access::Access;
 use crate::error::ConnectError;
 
 /// Messages that a subscription holds before the client drops some. Readers never ask for that many.
@@ -36,16 +35,13 @@ impl State {
 /// Follows the connection's state.
 pub(crate) type Link = watch::Receiver<State>;
 
-/// Connects as `credentials`, with the inbox of the user `role`; reconnects for ever from then on.
-pub(crate) async fn connect(
-    access: &Access,
-    credentials: &Credentials,
-    role: &'static str,
-) -> Result<(Client, Link), ConnectError> {
+/// Connects as the user that `access` stands for, with its inbox; reconnects for ever from then on.
+pub(crate) async fn connect(access: &Access) -> Result<(Client, Link), ConnectError> {
+    let (role, credentials) = (access.user.name(), access.credentials());
     let (state, mut link) = watch::channel(State::default());
     let mut options = ConnectOptions::new()
         .name(format!("fleetlog {role}"))
-        .custom_inbox_prefix(User::inbox(role))
+        .custom_inbox_prefix(access.user.inbox())
         .subscription_capacity(SUBSCRIPTION_MESSAGES)
         .client_capacity(CLIENT_COMMANDS)
         .ping_interval(PING_INTERVAL)
@@ -62,7 +58,7 @@ pub(crate) async fn connect(
             std::future::ready(())
         });
     if !credentials.user.is_empty() {
-        options = options.user_and_password(credentials.user.clone(), credentials.password.clone());
+        options = options.user_and_password(credentials.user, credentials.password);
     }
     let client = options
         .connect(access.url.as_str())

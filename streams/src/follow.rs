@@ -7,9 +7,10 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use schemas::event::{Event, Scope, Topic};
 
 use crate::bus::Bus;
-use crate::catalog::{EVENTS, event_subject, topic_filter};
+use crate::catalog::{EVENTS, SYSTEM, event_subject, topic_filter};
 use crate::clock;
 use crate::error::ReadError;
+use crate::progress::Progress;
 use crate::pull::{Pull, place};
 use crate::read;
 
@@ -25,11 +26,14 @@ pub enum Filter {
     Subject(Scope, Topic),
     /// Those of one topic, whoever's they are.
     Topic(Topic),
+    /// The platform's and the owners' own: no fleet's.
+    System,
 }
 
 /// Reads events as they come.
 pub struct Follow {
     tail: Tail,
+    progress: Option<Progress>,
 }
 
 impl Bus {
@@ -40,15 +44,27 @@ impl Bus {
             Filter::All => None,
             Filter::Subject(scope, topic) => Some(event_subject(&scope, topic)),
             Filter::Topic(topic) => Some(topic_filter(topic)),
+            Filter::System => Some(SYSTEM.to_owned()),
         };
-        Follow { tail: Tail::new(self.clone(), EVENTS, filter, after) }
+        Follow { tail: Tail::new(self.clone(), EVENTS, filter, after), progress: None }
     }
 }
 
 impl Follow {
+    /// The same, known under a name to who measures how far it is behind: it is done with an event once it asks for the
+    /// next one. Only for readers of all events: the others do not come to every position.
+    #[must_use]
+    pub fn named(self, name: &'static str) -> Self {
+        let progress = Progress::new(name, EVENTS, self.tail.after);
+        Self { progress: Some(progress), ..self }
+    }
+
     /// The next event. What passes is retried inside. An event that cannot be read is never skipped: the next call
     /// answers the same error. Cancel-safe.
     pub async fn next(&mut self) -> Result<Event, ReadError> {
+        if let Some(progress) = &self.progress {
+            progress.reach(self.tail.after);
+        }
         let (position, message) = self.tail.next().await?;
         read::event(position, &message).inspect_err(|_| self.tail.back_to(position - 1))
     }

@@ -4,17 +4,20 @@
 
 use std::collections::HashMap;
 
-use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ContextBuilder, ErrorCode};
 use uuid::Uuid;
 
 use crate::access::Access;
 use crate::bus::API_TIMEOUT;
-use crate::catalog::{EVENTS, INCARNATION, Kept, PROVISION, STREAMS, StreamEntry};
+use crate::catalog::{EVENTS, INCARNATION, Kept, STREAMS, StreamEntry, User};
 use crate::clock;
 use crate::connection;
 use crate::error::{Cause, ConnectError};
+
+/// The least that a stream with a limit gets.
+const LEAST_BYTES: i64 = 8 << 20;
 
 /// Why the streams are not as they should be.
 #[derive(Debug, thiserror::Error)]
@@ -61,12 +64,16 @@ pub enum ProvisionError {
 /// Creates the streams that are not there and checks those that are. Answers the log's incarnation, which is minted when
 /// `EVENTS` is made and kept in its metadata.
 pub async fn provision(access: &Access) -> Result<Uuid, ProvisionError> {
-    let connected = connection::connect(access, &access.provision, PROVISION).await;
+    let connected = connection::connect(&access.as_user(User::Provision)).await;
     let (client, _link) = connected.map_err(ProvisionError::Connect)?;
     let jetstream = ContextBuilder::new().timeout(API_TIMEOUT).build(client);
     let mut incarnation = None;
-    for entry in STREAMS {
-        let config = create_or_verify(&jetstream, entry).await?;
+    // What is set aside on the disk comes last, and the largest part last of all: where nothing is left to set aside, the
+    // server makes no stream at all.
+    let mut entries: Vec<_> = STREAMS.iter().collect();
+    entries.sort_by_key(|it| it.max_bytes);
+    for entry in entries {
+        let config = create_or_verify(&jetstream, entry, access.room).await?;
         if entry.name == EVENTS {
             incarnation = Some(read_incarnation(&config)?);
         }
@@ -75,13 +82,17 @@ pub async fn provision(access: &Access) -> Result<Uuid, ProvisionError> {
     incarnation.ok_or(ProvisionError::NoIncarnation { stream: EVENTS, key: INCARNATION, seen: None })
 }
 
-async fn create_or_verify(jetstream: &Context, entry: &'static StreamEntry) -> Result<Config, ProvisionError> {
+async fn create_or_verify(
+    jetstream: &Context,
+    entry: &'static StreamEntry,
+    room: Option<u64>,
+) -> Result<Config, ProvisionError> {
     let stream = entry.name;
     let api = |source| ProvisionError::Api { stream, source };
     let found = match jetstream.get_stream(stream).await {
         Ok(found) => found.cached_info().config.clone(),
         Err(error) if is_missing(&error.kind()) => {
-            match jetstream.create_stream(config(entry)).await {
+            match create(jetstream, entry, room).await {
                 Ok(made) => {
                     tracing::info!(stream, "made");
                     made.cached_info().config.clone()
@@ -97,6 +108,39 @@ async fn create_or_verify(jetstream: &Context, entry: &'static StreamEntry) -> R
     };
     verify(entry, &found)?;
     Ok(found)
+}
+
+/// Makes a stream. The server sets the bytes aside that one may have at most, and refuses one that asks for more than is
+/// left: then it gets half as much, and so on.
+async fn create(
+    jetstream: &Context,
+    entry: &'static StreamEntry,
+    room: Option<u64>,
+) -> Result<Stream, CreateStreamError> {
+    let mut wanted = config(entry);
+    if let Some(room) = room.filter(|_| wanted.max_bytes > 0 && !entry.memory) {
+        // Never more than a quarter of the disk's room: the log itself has none set aside.
+        wanted.max_bytes = wanted.max_bytes.min(i64::try_from(room / 4).unwrap_or(i64::MAX)).max(LEAST_BYTES);
+    }
+    loop {
+        match jetstream.create_stream(wanted.clone()).await {
+            Err(error) if is_too_much(&error.kind()) && wanted.max_bytes / 2 >= LEAST_BYTES => {
+                wanted.max_bytes /= 2;
+            }
+            result => {
+                let (stream, max_bytes) = (entry.name, wanted.max_bytes);
+                if result.is_ok() && entry.max_bytes.is_some_and(|it| i64::try_from(it) != Ok(max_bytes)) {
+                    tracing::warn!(stream, max_bytes, "there is little room: this stream gets less than usual");
+                }
+                return result;
+            }
+        }
+    }
+}
+
+fn is_too_much(kind: &CreateStreamErrorKind) -> bool {
+    let too_much = [ErrorCode::STORAGE_RESOURCES_EXCEEDED, ErrorCode::MEMORY_RESOURCES_EXCEEDED];
+    matches!(kind, CreateStreamErrorKind::JetStream(error) if too_much.contains(&error.error_code()))
 }
 
 fn is_missing(kind: &GetStreamErrorKind) -> bool {
@@ -125,24 +169,26 @@ fn config(entry: &StreamEntry) -> Config {
             Kept::For(age) => age,
             Kept::Forever | Kept::UntilDone => std::time::Duration::ZERO,
         },
-        max_bytes: -1,
+        max_bytes: entry.max_bytes.map_or(-1, |it| i64::try_from(it).unwrap_or(i64::MAX)),
         max_messages: -1,
-        max_messages_per_subject: -1,
+        max_messages_per_subject: if entry.newest_only { 1 } else { -1 },
         max_message_size: -1,
         max_consumers: -1,
-        discard: DiscardPolicy::New,
-        storage: StorageType::File,
+        discard: if entry.max_bytes.is_some() || entry.newest_only { DiscardPolicy::Old } else { DiscardPolicy::New },
+        storage: if entry.memory { StorageType::Memory } else { StorageType::File },
         num_replicas: 1,
         duplicate_window: entry.duplicate_window,
         deny_delete: !entry.erasable,
         deny_purge: true,
         allow_atomic_publish: entry.atomic,
+        allow_direct: !entry.recalls.is_empty(),
         metadata,
         ..Config::default()
     }
 }
 
-/// Compares what decides about the log's safety; replicas and placement are the operator's.
+/// Compares what decides about the log's safety; replicas, placement and `max_bytes` are the operator's: what happens at
+/// the limit (`discard`) is compared.
 fn verify(entry: &StreamEntry, seen: &Config) -> Result<(), ProvisionError> {
     let expected = config(entry);
     macro_rules! same {
@@ -162,7 +208,6 @@ fn verify(entry: &StreamEntry, seen: &Config) -> Result<(), ProvisionError> {
         retention,
         storage,
         max_age,
-        max_bytes,
         max_messages,
         max_messages_per_subject,
         max_message_size,

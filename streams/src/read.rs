@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::response::Response;
-use async_nats::jetstream::stream::RawMessageErrorKind;
+use async_nats::jetstream::stream::{DirectGetErrorKind, RawMessageErrorKind};
 use async_nats::jetstream::{ErrorCode, Message};
 use futures_util::StreamExt;
 use schemas::event::{Event, Scope, Topic};
@@ -13,7 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::bus::{API_TIMEOUT, Bus};
-use crate::catalog::{EVENTS, MAX_PAYLOAD_BYTES, event_subject};
+use crate::catalog::{EVENTS, MAX_PAYLOAD_BYTES, SYSTEM, event_subject};
 use crate::clock;
 use crate::error::ReadError;
 use crate::pull::position;
@@ -41,8 +41,18 @@ impl Page {
 /// Which message to get.
 #[derive(Clone, Copy)]
 pub(crate) enum Which<'a> {
-    First { subject: &'a str, after: u64 },
-    Last { subject: &'a str },
+    First {
+        subject: &'a str,
+        after: u64,
+    },
+    Last {
+        subject: &'a str,
+    },
+    /// The last one on a subject, in the one way that the server limits to this subject: for agents. With more than one
+    /// replica it may be an older one, so whoever decides by it appends with an expected position.
+    Recalled {
+        subject: &'a str,
+    },
 }
 
 impl Bus {
@@ -109,6 +119,11 @@ impl Bus {
         event.map(Some).map_err(|source| ReadError::Decode { stream: EVENTS, position: it.sequence, source })
     }
 
+    /// The last position of an event that is no fleet's, asked at the leader; 0: there is none.
+    pub async fn system_head(&self) -> Result<u64, ReadError> {
+        self.last_sequence_on(SYSTEM).await
+    }
+
     /// Position and id of the first event on `subject` after `after`; no id where it carries none.
     pub(crate) async fn first_after(
         &self,
@@ -128,10 +143,17 @@ impl Bus {
     pub(crate) async fn get(&self, stream: &'static str, which: Which<'_>) -> Result<Option<StreamMessage>, ReadError> {
         let handle = self.stream(stream).await?;
         let get = || async {
+            if let Which::Recalled { subject } = which {
+                return match handle.direct_get_last_for_subject(subject).await {
+                    Ok(message) => Ok(Some(message)),
+                    Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(ReadError::Api { what: stream.to_owned(), source: error.into() }),
+                };
+            }
             let builder = handle.raw_message_builder();
             let builder = match which {
                 Which::First { subject, after } => builder.sequence(after + 1).next_by_subject(subject),
-                Which::Last { subject } => builder.last_by_subject(subject),
+                Which::Last { subject } | Which::Recalled { subject } => builder.last_by_subject(subject),
             };
             match builder.send().await {
                 Ok(message) => Ok(Some(message)),

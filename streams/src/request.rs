@@ -8,7 +8,13 @@ use async_nats::{HeaderMap, Message, RequestErrorKind, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use schemas::query::{
-    Fault, FaultCode, FleetAnswer, FleetRequest, FleetsAnswer, FleetsRequest, NodesAnswer, NodesRequest,
+    CreateProfile, CreateToken, Done, EraseProfile, MembersAnswer, MembersRequest, ProfileMade, ProfilesAnswer,
+    ProfilesRequest, RevokeToken, SetMember, TokenMade, TokensAnswer, TokensRequest,
+};
+use schemas::query::{
+    Fault, FaultCode, FleetAnswer, FleetRequest, FleetsAnswer, FleetsRequest, HistoryAnswer, HistoryRequest,
+    NodesAnswer, NodesRequest, PastAnswer, PastRequest, ReplayAnswer, ReplayRequest, ScrapeAnswer, ScrapeRequest,
+    TargetsAnswer, TargetsRequest, VariablesAnswer, VariablesRequest,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,9 +48,94 @@ impl Question for FleetsRequest {
     const SUBJECT: &'static str = "req.registry.fleets";
 }
 
+impl Question for PastRequest {
+    type Answer = PastAnswer;
+    const SUBJECT: &'static str = "req.registry.past";
+}
+
+impl Question for VariablesRequest {
+    type Answer = VariablesAnswer;
+    const SUBJECT: &'static str = "req.registry.variables";
+}
+
+impl Question for HistoryRequest {
+    type Answer = HistoryAnswer;
+    const SUBJECT: &'static str = "req.registry.history";
+}
+
+impl Question for ReplayRequest {
+    type Answer = ReplayAnswer;
+    const SUBJECT: &'static str = "req.registry.replay";
+}
+
+impl Question for schemas::query::PlanRequest {
+    type Answer = schemas::query::PlanAnswer;
+    const SUBJECT: &'static str = "req.git.plan";
+}
+
+impl Question for ScrapeRequest {
+    type Answer = ScrapeAnswer;
+    const SUBJECT: &'static str = "req.monitor.scrape";
+}
+
+impl Question for TargetsRequest {
+    type Answer = TargetsAnswer;
+    const SUBJECT: &'static str = "req.monitor.targets";
+}
+
+impl Question for schemas::query::LogsReplayRequest {
+    type Answer = schemas::query::ReplayAnswer;
+    const SUBJECT: &'static str = "req.logger.replay";
+}
+
+impl Question for schemas::query::LogsRequest {
+    type Answer = schemas::query::LogsAnswer;
+    const SUBJECT: &'static str = "req.logger.search";
+}
+
 impl Question for NodesRequest {
     type Answer = NodesAnswer;
     const SUBJECT: &'static str = "req.shazam.nodes";
+}
+
+impl Question for ProfilesRequest {
+    type Answer = ProfilesAnswer;
+    const SUBJECT: &'static str = "req.profiles.list";
+}
+
+impl Question for CreateProfile {
+    type Answer = ProfileMade;
+    const SUBJECT: &'static str = "req.profiles.create";
+}
+
+impl Question for EraseProfile {
+    type Answer = Done;
+    const SUBJECT: &'static str = "req.profiles.erase";
+}
+
+impl Question for TokensRequest {
+    type Answer = TokensAnswer;
+    const SUBJECT: &'static str = "req.profiles.tokens";
+}
+
+impl Question for CreateToken {
+    type Answer = TokenMade;
+    const SUBJECT: &'static str = "req.profiles.token";
+}
+
+impl Question for RevokeToken {
+    type Answer = Done;
+    const SUBJECT: &'static str = "req.profiles.revoke";
+}
+
+impl Question for MembersRequest {
+    type Answer = MembersAnswer;
+    const SUBJECT: &'static str = "req.profiles.members";
+}
+
+impl Question for SetMember {
+    type Answer = Done;
+    const SUBJECT: &'static str = "req.profiles.member";
 }
 
 impl Bus {
@@ -107,7 +198,7 @@ impl Bus {
         let subscriber = self.client().queue_subscribe(Q::SUBJECT, GROUP.to_owned()).await;
         let subscriber = subscriber.map_err(|it| api(it.into()))?;
         // Back only once the server knows of it: what is asked from here on is heard.
-        self.client().flush().await.map_err(|it| api(it.into()))?;
+        self.round_trip().await.map_err(api)?;
         Ok(Questions { bus: self.clone(), subscriber, question: PhantomData })
     }
 }

@@ -13,14 +13,16 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemas::names::NodeName;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use self::config::{Config, private_port};
 use self::process::Launcher;
 use self::supervise::{Supervisor, Watch};
 use crate::access::Access;
-use crate::catalog::PROVISION;
+use crate::catalog::User;
 use crate::connection;
+use crate::level::Room;
 
 /// How long the server may take until it answers. It reads its whole store after an unclean end.
 const START: Duration = Duration::from_secs(120);
@@ -44,6 +46,20 @@ pub struct ServerConfig {
     /// The lock of the data folder, taken. Becomes the server's standard input, so that the lock is held as long as
     /// either of us lives.
     pub lock: File,
+    /// Who may connect.
+    pub users: Users,
+}
+
+/// Who may connect.
+#[derive(Debug, Clone)]
+pub enum Users {
+    /// Each service as itself; the agent's credential reaches only what is this node's.
+    Services {
+        /// The agent's.
+        node: NodeName,
+    },
+    /// For tests of a single crate: also one who may do whatever any service may, and an agent of any node.
+    Tests,
 }
 
 /// Why there is no server.
@@ -125,12 +141,12 @@ pub struct Server {
 impl Server {
     /// Starts the server and returns once it answers JetStream calls.
     pub async fn start(config: ServerConfig) -> Result<Self, ServerError> {
-        let ServerConfig { program, store, lock } = config;
+        let ServerConfig { program, store, lock, users } = config;
         std::fs::create_dir_all(&store).map_err(file("make the folder", &store))?;
         let mut tries = PORTS;
         loop {
             let port = private_port().map_err(ServerError::Port)?;
-            let config = Config::new(&store, port)?;
+            let config = Config::new(&store, port, users.clone())?;
             let path = config.write(&store)?;
             let lock = lock.try_clone().map_err(file("share the lock beside", &store))?;
             let launcher = Launcher::new(program.clone(), path, lock);
@@ -150,6 +166,11 @@ impl Server {
     /// Where it is, and its users' credentials. The same after it was started again.
     pub fn access(&self) -> Access {
         self.config.access()
+    }
+
+    /// What its streams may take of the disk.
+    pub fn room(&self) -> Room {
+        self.config.room()
     }
 
     /// Takes the user that may make streams away, also from a server that is started again: from here on nobody can
@@ -217,7 +238,7 @@ impl Server {
 
 /// Whether the server answers the user that may make streams.
 async fn answers(access: &Access) -> bool {
-    let Ok((client, _)) = connection::connect(access, &access.provision, PROVISION).await else { return false };
+    let Ok((client, _)) = connection::connect(&access.as_user(User::Provision)).await else { return false };
     async_nats::jetstream::new(client).query_account().await.is_ok()
 }
 

@@ -128,7 +128,12 @@ impl<P: Projection> View<P> {
 
     /// Follows the log until `shutdown`, or until an event that cannot be read.
     pub async fn run(&self, bus: Bus, shutdown: CancellationToken) -> Result<(), ReadError> {
-        let mut follow = bus.follow(Filter::All, self.position());
+        self.run_on(bus, Filter::All, shutdown).await
+    }
+
+    /// Follows a part of the log: the position is then that of the last event of this part.
+    pub async fn run_on(&self, bus: Bus, filter: Filter, shutdown: CancellationToken) -> Result<(), ReadError> {
+        let mut follow = bus.follow(filter, self.position());
         self.shared.stopped.send_replace(None);
         loop {
             let next = tokio::select! {

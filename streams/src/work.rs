@@ -1,5 +1,6 @@
 //! The work queue: commands for a node wait in `WORK` until its agent says that they are done.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::{self, AckKind};
 use schemas::names::NodeName;
 use schemas::work::Command;
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
 
 use crate::bus::Bus;
@@ -35,39 +37,56 @@ impl Bus {
 
     /// The commands for `node`, at most `in_flight` of them at a time without an answer.
     pub async fn take_work(&self, node: &NodeName, in_flight: usize) -> Result<WorkQueue, ReadError> {
+        self.take(WORK, work_subject(node), node, in_flight).await
+    }
+
+    /// The commands on `subject`, as the durable consumer of `node`'s agent.
+    pub(crate) async fn take<T>(
+        &self,
+        stream: &'static str,
+        subject: String,
+        node: &NodeName,
+        in_flight: usize,
+    ) -> Result<WorkQueue<T>, ReadError> {
         let queue = WorkQueue {
             bus: self.clone(),
+            stream,
+            subject,
             node: node.clone(),
             in_flight,
-            pull: Pull::new(self.clone(), WORK, in_flight),
+            pull: Pull::new(self.clone(), stream, in_flight),
             unreadable: AtomicU64::new(0),
+            command: PhantomData,
         };
         // Made here already, so that a caller whose node cannot have a queue hears it at once.
         let make = || async {
-            let made = self.jetstream().create_consumer_on_stream(queue.config(), WORK).await;
-            made.map_err(|source| ReadError::Api { what: WORK.to_owned(), source: source.into() })
+            let made = self.jetstream().create_consumer_on_stream(queue.config(), stream).await;
+            made.map_err(|source| ReadError::Api { what: stream.to_owned(), source: source.into() })
         };
-        self.reading(WORK, make).await?;
+        self.reading(stream, make).await?;
         Ok(queue)
     }
 }
 
 /// A node's commands.
-pub struct WorkQueue {
+pub struct WorkQueue<T = Command> {
     bus: Bus,
+    stream: &'static str,
+    subject: String,
     node: NodeName,
     in_flight: usize,
     pull: Pull,
     unreadable: AtomicU64,
+    command: PhantomData<fn() -> T>,
 }
 
-impl WorkQueue {
+impl<T: DeserializeOwned> WorkQueue<T> {
     /// The next command. One that cannot be read is taken off the queue, logged and counted. Cancel-safe.
-    pub async fn next(&mut self) -> Result<Job, ReadError> {
+    pub async fn next(&mut self) -> Result<Job<T>, ReadError> {
         loop {
             let config = self.config();
             let message = self.pull.next(|| config.clone()).await.message;
-            let place = place(&message, WORK)?;
+            let place = place(&message, self.stream)?;
             let (sequence, deliveries) = (place.stream_sequence, u64::try_from(place.delivered).unwrap_or(1));
             match wire::decode(message.headers.as_ref(), &message.payload) {
                 Ok(command) => {
@@ -89,7 +108,9 @@ impl WorkQueue {
     pub fn unreadable(&self) -> u64 {
         self.unreadable.load(Ordering::Relaxed)
     }
+}
 
+impl<T> WorkQueue<T> {
     fn config(&self) -> pull::Config {
         pull::Config {
             durable_name: Some(format!("agent-{}", self.node)),
@@ -97,16 +118,16 @@ impl WorkQueue {
             ack_policy: AckPolicy::Explicit,
             ack_wait: ACK_WAIT,
             max_ack_pending: i64::try_from(self.in_flight).unwrap_or(i64::MAX),
-            filter_subject: work_subject(&self.node),
+            filter_subject: self.subject.clone(),
             ..pull::Config::default()
         }
     }
 }
 
 /// One delivery of a command. Dropped without a word it comes again, after 30 s.
-pub struct Job {
+pub struct Job<T = Command> {
     /// What to do.
-    pub command: Command,
+    pub command: T,
     /// How often it was delivered, this time included.
     pub deliveries: u64,
     /// Whether it was delivered often enough: do it or [give it up](Job::give_up), and say so.
@@ -115,7 +136,7 @@ pub struct Job {
     bus: Bus,
 }
 
-impl Job {
+impl<T> Job<T> {
     /// It is done: returns once the server knows. One that is killed right then may have forgotten that it ever handed
     /// this command out, and hands it out once more: doing it again has to be harmless.
     pub async fn ack(self) -> Result<(), SendError> {

@@ -5,7 +5,7 @@ use super::nearest::{MAX_HINTED, did_you_mean, one_of};
 use super::tree::{Source, Tree};
 use super::{judge, rule};
 use crate::descriptors::{Kind, Path};
-use crate::json::{Node, Value};
+use crate::json::{Node, Spot, Value};
 
 /// Tells all faults of one descriptor.
 pub(super) fn read(tree: &Tree, source: &Source, faults: &mut Vec<Fault>) {
@@ -17,6 +17,11 @@ pub(super) fn read(tree: &Tree, source: &Source, faults: &mut Vec<Fault>) {
     }
     if let Some((_, root)) = source.of(Kind::Task) {
         environment(source, root, faults);
+        mounts(tree, source, root, faults);
+        super::task::read(source, root, faults);
+    }
+    if source.of(Kind::Node).is_some() {
+        only_node(tree, source, faults);
     }
     if let (Path::Fleet, Some(root)) = (&source.at, &source.root) {
         branch(source, root, faults);
@@ -24,6 +29,15 @@ pub(super) fn read(tree: &Tree, source: &Source, faults: &mut Vec<Fault>) {
     if let Some(root) = &source.root {
         without_nul(source, root, faults);
     }
+}
+
+/// One rollout has one node; a fleet over several comes later.
+fn only_node(tree: &Tree, source: &Source, faults: &mut Vec<Fault>) {
+    let mut nodes = tree.sources.iter().filter(|it| matches!(it.at, Path::Named(Kind::Node, _)));
+    let Some(first) = nodes.next().filter(|first| first.path != source.path) else { return };
+    let seen = "a second node: a fleet over several nodes is not built yet";
+    let fault = Fault::new(source.place(Spot::START), "not-yet", seen, "at most one descriptor in `nodes/`");
+    faults.push(fault.also(vec![first.place(Spot::START)]));
 }
 
 fn health(source: &Source, root: &Node, faults: &mut Vec<Fault>) {

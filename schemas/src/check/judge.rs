@@ -3,12 +3,14 @@
 use super::fault::{Fault, Place, quote};
 use super::nearest::{nearest, one_of};
 use super::rule::Rule;
+use crate::descriptors::{ALLOW, VALUE};
 use crate::json::{Member, Node, Spot, Value};
 
 /// What people coming from other tools write, and what it is called here.
-const ALIASES: [(&str, &str); 9] = [
+const ALIASES: [(&str, &str); 10] = [
     ("args", "command"),
     ("cmd", "command"),
+    ("cron", "schedule"),
     ("depends_on", "needs"),
     ("entrypoint", "command"),
     ("environment", "env"),
@@ -71,9 +73,10 @@ impl Judge<'_> {
 
     /// The branch that the value's type chooses; where several do, one of them has to hold.
     fn any_of(&mut self, rule: &Rule, node: &Node, label: &str) {
-        let branches: Vec<&Rule> = rule.any_of.iter().filter(|branch| fits(branch, node)).collect();
+        let branches: Vec<&Rule> =
+            rule.any_of.iter().filter(|branch| fits(branch, node) && meant(branch, node)).collect();
         let Some(first) = branches.first() else {
-            let nouns: Vec<String> = rule.any_of.iter().map(noun).collect();
+            let nouns: Vec<String> = rule.any_of.iter().filter(|branch| !is_way_out(branch)).map(noun).collect();
             let hint = rule.any_of.iter().find_map(|branch| type_hint(branch, node, label));
             self.fault(node.spot, "wrong-type", format!("{label} is {}", describe(node)), nouns.join(" or ")).hint =
                 hint;
@@ -201,6 +204,16 @@ fn refused<'r>(names: &'r Rule, key: &str) -> Option<&'r str> {
     if all().any(takes) { None } else { all().find_map(|rule| Some(rule.pattern.as_ref()?.meaning.as_str())) }
 }
 
+/// Whether the rule is that of a value with a reason why it is no secret: not what anybody starts from.
+fn is_way_out(rule: &Rule) -> bool {
+    rule.properties.contains_key(ALLOW)
+}
+
+/// Whether a value was meant as that, where the rule is that.
+fn meant(rule: &Rule, node: &Node) -> bool {
+    !is_way_out(rule) || node.get(ALLOW).is_some() || node.get(VALUE).is_some()
+}
+
 fn fits(rule: &Rule, node: &Node) -> bool {
     rule.types.is_empty()
         || rule.types.iter().any(|name| match (&node.value, name.as_str()) {
@@ -232,7 +245,7 @@ fn noun(rule: &Rule) -> String {
         return pattern.meaning.clone();
     }
     if !rule.any_of.is_empty() {
-        return rule.any_of.iter().map(noun).collect::<Vec<_>>().join(" or ");
+        return rule.any_of.iter().filter(|it| !is_way_out(it)).map(noun).collect::<Vec<_>>().join(" or ");
     }
     match rule.types.first().map(String::as_str) {
         Some("string") => "a string".to_owned(),
@@ -284,6 +297,9 @@ fn type_hint(rule: &Rule, node: &Node, label: &str) -> Option<String> {
 
 /// What to write where a text does not match.
 fn text_hint(rule: &Rule, text: &str) -> Option<String> {
+    if text.trim().is_empty() {
+        return None;
+    }
     let matches = |text: &str| rule.pattern.as_ref().is_some_and(|it| it.regex.is_match(text));
     let units = ["s", "MiB"].into_iter().filter(|_| text.bytes().all(|it| it.is_ascii_digit()));
     let close =

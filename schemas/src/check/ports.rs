@@ -7,7 +7,7 @@ use super::fault::{Fault, Place, quote};
 use super::references::Text;
 use super::tree::{Source, Tree};
 use super::values::Renderable;
-use crate::descriptors::{Container, Desired, Kind, VariableValue, Variables};
+use crate::descriptors::{Container, Desired, Kind, VALUE, VariableValue, Variables};
 use crate::json::{Node, Value};
 use crate::names::{FleetId, Name};
 use crate::spec::{self, Port, Protocol, RenderFault};
@@ -107,7 +107,8 @@ fn only_ports(ports: Vec<String>) -> Container {
 }
 
 fn readable(root: &Node) -> Variables {
-    let value = |node: &Node| match &node.value {
+    // What was allowed with a reason is the value inside.
+    let value = |node: &Node| match &node.get(VALUE).unwrap_or(node).value {
         Value::Text(text) => Some(VariableValue::Text(text.clone())),
         Value::Number(number) => Some(VariableValue::Number(number.clone())),
         Value::Bool(value) => Some(VariableValue::Bool(*value)),

@@ -6,7 +6,7 @@ use super::fault::{Fault, quote};
 use super::inside::known_or_none;
 use super::nearest::{MAX_HINTED, did_you_mean};
 use super::tree::{Source, Tree};
-use crate::descriptors::{Kind, Path};
+use crate::descriptors::{ALLOW, Kind, Path};
 use crate::json::{Node, Spot, Value};
 use crate::names::{Key, Name};
 use crate::template::{self, Part, Reference};
@@ -60,7 +60,11 @@ impl<'a> Reader<'a, '_> {
         match &node.value {
             Value::Text(text) => self.text(source, top, node.spot, text),
             Value::List(items) => items.iter().for_each(|item| self.node(source, top, item)),
-            Value::Object(members) => members.iter().for_each(|member| self.node(source, top, &member.node)),
+            // A reason is for people: it refers to nothing.
+            Value::Object(members) => members
+                .iter()
+                .filter(|member| member.key != ALLOW)
+                .for_each(|member| self.node(source, top, &member.node)),
             _ => {}
         }
     }
@@ -102,7 +106,7 @@ impl<'a> Reader<'a, '_> {
             Some(Fault::new(source.place(spot), code, format!("{shown}: {what}"), expected).hint(hint))
         };
         let later = |what: &str| {
-            let expected = "a reference to a variable or a container".to_owned();
+            let expected = "a reference to a variable, a container or a node".to_owned();
             fault("not-yet", format!("references to {what} are not built yet"), expected, None)
         };
         match reference {
@@ -117,7 +121,26 @@ impl<'a> Reader<'a, '_> {
                 let what = format!("there is no container {}", quote(name.as_str()));
                 fault("unknown-container", what, known_or_none(known()), self.near(name.as_str(), known()))
             }
-            Reference::Node(_) => later("nodes"),
+            Reference::Node(name) => {
+                if !self.tree.has(Kind::Node, name.as_str()) {
+                    let known = || self.tree.names(Kind::Node);
+                    let what = format!("there is no node {}", quote(name.as_str()));
+                    return fault("unknown-node", what, known_or_none(known()), self.near(name.as_str(), known()));
+                }
+                // A file that cannot be read may hold it.
+                let root = self
+                    .tree
+                    .sources
+                    .iter()
+                    .find_map(|it| it.of(Kind::Node).filter(|it| it.0.as_str() == name.as_str()))?
+                    .1;
+                if root.get("address").is_some() {
+                    return None;
+                }
+                let hint = format!("add it to `nodes/{name}.json`, such as \"address\": \"203.0.113.7\"");
+                let what = format!("node {} has no `address`", quote(name.as_str()));
+                fault("no-address", what, "a node with an `address`".to_owned(), Some(hint))
+            }
             Reference::Secret(_) => later("secrets"),
             Reference::TaskOutput { .. } => later("outputs of tasks"),
         }

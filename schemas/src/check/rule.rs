@@ -72,6 +72,11 @@ fn meanings() -> BTreeMap<String, String> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let mut meanings: BTreeMap<_, _> =
         types.iter().filter_map(|it| Some((text(it.get("pattern"))?, text(it.get("description"))?))).collect();
+    meanings.insert(r"\S".to_owned(), "the reason why this is no secret, in words".to_owned());
+    let address = "^[A-Za-z0-9:]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$";
+    meanings.insert(address.to_owned(), "an IP address or a host name, such as `203.0.113.7`".to_owned());
+    let user = "a user's number, with or without a group's, such as \"1000\" or \"1000:1000\"";
+    meanings.insert("^[0-9]{1,10}(:[0-9]{1,10})?$".to_owned(), user.to_owned());
     meanings.insert("^/".to_owned(), "a path that starts with `/`".to_owned());
     meanings
 }

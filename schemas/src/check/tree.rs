@@ -9,7 +9,7 @@ use crate::json::{self, Node, Spot};
 use crate::names::Name;
 
 /// Folders of descriptors that come later.
-const LATER: [&str; 2] = ["networks", "nodes"];
+const LATER: [&str; 1] = ["networks"];
 
 /// Extensions of files that were meant as descriptors.
 const OTHER_FORMATS: [&str; 6] = ["JSON", "json5", "jsonc", "toml", "yaml", "yml"];

@@ -20,7 +20,8 @@ pub struct Container {
     #[schemars(length(min = 1))]
     pub command: Option<Vec<String>>,
     /// Environment variables.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "super::written::env")]
+    #[schemars(with = "super::written::WrittenEnv")]
     pub env: BTreeMap<String, String>,
     /// Published ports, `[address:]host:container[/tcp|udp]`, such as `127.0.0.1:8080:80`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Container, FleetFile, Kind, Path, Task, Variables, Volume};
-use crate::names::Name;
+use super::{Container, FleetFile, Kind, Node, Path, Task, Variables, Volume};
+use crate::names::{Name, NodeName};
 
 /// What should be: every descriptor of the deploy branch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,9 @@ pub struct Desired {
     /// `fleet.json`
     #[serde(default)]
     pub fleet: FleetFile,
+    /// `nodes/`, at most one
+    #[serde(default)]
+    pub nodes: BTreeMap<Name, Node>,
     /// `containers/`
     #[serde(default)]
     pub containers: BTreeMap<Name, Container>,
@@ -28,6 +31,11 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// The agent that the fleet is bound to; none: it is the platform's only one.
+    pub fn agent(&self) -> Option<&NodeName> {
+        self.nodes.values().find_map(|node| node.agent.as_ref())
+    }
+
     /// The way from `self` to `next`: the files that are new or different there, and those that are gone.
     pub fn changes_to(&self, next: &Self) -> Changes {
         let (before, after) = (self.files(), next.files());
@@ -51,6 +59,7 @@ impl Desired {
             Path::Fleet => self.fleet = FleetFile::default(),
             Path::Named(kind, name) => match kind {
                 Kind::Fleet => {}
+                Kind::Node => drop(self.nodes.remove(name)),
                 Kind::Container => drop(self.containers.remove(name)),
                 Kind::Volume => drop(self.volumes.remove(name)),
                 Kind::Task => drop(self.tasks.remove(name)),
@@ -62,9 +71,10 @@ impl Desired {
     fn set(&mut self, path: &Path, file: File) {
         match (path, file) {
             (_, File::Fleet(fleet)) => self.fleet = fleet,
+            (Path::Named(_, name), File::Node(it)) => drop(self.nodes.insert(name.clone(), it)),
             (Path::Named(_, name), File::Container(it)) => drop(self.containers.insert(name.clone(), *it)),
             (Path::Named(_, name), File::Volume(it)) => drop(self.volumes.insert(name.clone(), it)),
-            (Path::Named(_, name), File::Task(it)) => drop(self.tasks.insert(name.clone(), it)),
+            (Path::Named(_, name), File::Task(it)) => drop(self.tasks.insert(name.clone(), *it)),
             (Path::Named(_, name), File::Variables(it)) => drop(self.variables.insert(name.clone(), it)),
             (Path::Fleet, _) => {}
         }
@@ -77,6 +87,9 @@ impl Desired {
             files.insert(Path::Fleet, File::Fleet(self.fleet.clone()));
         }
         let named = |kind, name: &Name| Path::Named(kind, name.clone());
+        for (name, it) in &self.nodes {
+            files.insert(named(Kind::Node, name), File::Node(it.clone()));
+        }
         for (name, it) in &self.containers {
             files.insert(named(Kind::Container, name), File::Container(Box::new(it.clone())));
         }
@@ -84,7 +97,7 @@ impl Desired {
             files.insert(named(Kind::Volume, name), File::Volume(it.clone()));
         }
         for (name, it) in &self.tasks {
-            files.insert(named(Kind::Task, name), File::Task(it.clone()));
+            files.insert(named(Kind::Task, name), File::Task(Box::new(it.clone())));
         }
         for (name, it) in &self.variables {
             files.insert(named(Kind::Variables, name), File::Variables(it.clone()));
@@ -120,12 +133,14 @@ pub struct Files(pub BTreeMap<Path, File>);
 pub enum File {
     /// `fleet.json`
     Fleet(FleetFile),
+    /// `nodes/<name>.json`
+    Node(Node),
     /// `containers/<name>.json`
     Container(Box<Container>),
     /// `volumes/<name>.json`
     Volume(Volume),
     /// `tasks/<name>.json`
-    Task(Task),
+    Task(Box<Task>),
     /// `variables/<group>.json`
     Variables(Variables),
 }
@@ -135,9 +150,10 @@ impl File {
     pub fn read(path: &Path, value: serde_json::Value) -> Result<Self, serde_json::Error> {
         Ok(match path {
             Path::Fleet | Path::Named(Kind::Fleet, _) => Self::Fleet(serde_json::from_value(value)?),
+            Path::Named(Kind::Node, _) => Self::Node(serde_json::from_value(value)?),
             Path::Named(Kind::Container, _) => Self::Container(Box::new(serde_json::from_value(value)?)),
             Path::Named(Kind::Volume, _) => Self::Volume(serde_json::from_value(value)?),
-            Path::Named(Kind::Task, _) => Self::Task(serde_json::from_value(value)?),
+            Path::Named(Kind::Task, _) => Self::Task(Box::new(serde_json::from_value(value)?)),
             Path::Named(Kind::Variables, _) => Self::Variables(serde_json::from_value(value)?),
         })
     }

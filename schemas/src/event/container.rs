@@ -1,5 +1,6 @@
 //! What agents saw in Docker.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{Name, NodeName, Oid};
@@ -43,6 +44,19 @@ pub struct Sighting {
     pub at_ns: i64,
     /// Sequence in `OBS` of the agent's message.
     pub obs: u64,
+}
+
+/// An agent was not there to see: what happened in between is known by its result only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservationGap {
+    /// The node that nobody watched.
+    pub node: NodeName,
+    /// The last moment that was watched.
+    pub from: Timestamp,
+    /// The first moment that was watched again.
+    pub to: Timestamp,
+    /// Why, for people.
+    pub reason: String,
 }
 
 /// A volume or a network came or went.

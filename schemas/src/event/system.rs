@@ -23,6 +23,44 @@ pub struct CoordinatorTook {
     pub instance: Uuid,
 }
 
+/// How full a stream is has changed its level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelRaised {
+    /// Which stream.
+    pub stream: String,
+    /// The level that it is at now.
+    pub level: Level,
+    /// Bytes that it holds.
+    pub bytes: u64,
+    /// Bytes that it may hold.
+    pub max_bytes: u64,
+}
+
+impl std::fmt::Display for LevelRaised {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = if self.stream == "EVENTS" { "the log".to_owned() } else { format!("stream `{}`", self.stream) };
+        let percent = u128::from(self.bytes) * 100 / u128::from(self.max_bytes.max(1));
+        let left = self.max_bytes.saturating_sub(self.bytes) >> 20;
+        // On a disk that others filled, a small log may have little room and still be far from full.
+        match percent {
+            ..85 => write!(f, "there are only {left} MiB left for {what}"),
+            _ => write!(f, "{what} is {percent} % full, {left} MiB are left"),
+        }
+    }
+}
+
+/// How full a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Under 85 %.
+    Normal,
+    /// From 85 %: somebody should make room.
+    Warning,
+    /// From 95 %: new pushes and observations are refused.
+    Critical,
+}
+
 /// A command that no agent could take, given up after the last delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkDead {

@@ -1,11 +1,13 @@
 //! The fold: how each event changes a fleet. Events that were accepted are facts, so nothing here validates or fails.
 
 use super::{
-    Fleet, HealthState, Lines, Observed, ObservedContainer, ObservedThing, Rollout, RolloutStatus, RolloutStepState,
-    State,
+    Fleet, HealthState, Lines, Observed, ObservedContainer, ObservedTask, ObservedThing, Rollout, RolloutStatus,
+    RolloutStepState, RunStatus, State,
 };
 use crate::descriptors::{Desired, FleetFile};
-use crate::event::{ContainerChange, Data, Event, GitPushed, RolloutPlanned, RolloutStep, StepStatus, ThingChange};
+use crate::event::{
+    ContainerChange, Data, Event, GitPushed, RolloutPlanned, RolloutStep, RunQueued, StepStatus, ThingChange,
+};
 use crate::names::FleetId;
 use crate::work::Change;
 
@@ -27,6 +29,7 @@ impl Fleet {
             desired: Desired::default(),
             observed: Observed::default(),
             rollouts: Vec::new(),
+            runs_under_way: Default::default(),
         }
     }
 
@@ -64,7 +67,25 @@ impl Fleet {
             Data::VolumeRemoved(it) => thing(&mut self.observed.volumes, it, false),
             Data::NetworkCreated(it) => thing(&mut self.observed.networks, it, true),
             Data::NetworkRemoved(it) => thing(&mut self.observed.networks, it, false),
-            Data::LogOpened(_) | Data::CoordinatorTook(_) | Data::WorkDead(_) => {}
+            Data::RunQueued(it) => self.queued(event, it),
+            Data::RunStarted(_) | Data::RunStep(_) => self.lines.run = event.position,
+            Data::RunSucceeded(it) => self.ran(event, it.run, RunStatus::Succeeded, |task| {
+                task.exit_code = Some(0);
+                task.outputs.clone_from(&it.outputs);
+            }),
+            Data::RunFailed(it) => self.ran(event, it.run, RunStatus::Failed, |task| task.exit_code = it.exit_code),
+            Data::RunCancelled(it) => self.ran(event, it.run, RunStatus::Cancelled, |_| {}),
+            Data::ObservationGap(_)
+            | Data::ProfileCreated(_)
+            | Data::ProfileErased(_)
+            | Data::TokenCreated(_)
+            | Data::TokenRevoked(_)
+            | Data::MemberSet(_)
+            | Data::MemberRemoved(_)
+            | Data::LevelRaised(_)
+            | Data::LogOpened(_)
+            | Data::CoordinatorTook(_)
+            | Data::WorkDead(_) => {}
         }
     }
 
@@ -110,6 +131,22 @@ impl Fleet {
         if self.rollouts.len() > ROLLOUTS_KEPT {
             self.rollouts.remove(0);
         }
+    }
+
+    fn queued(&mut self, event: &Event, queued: &RunQueued) {
+        self.lines.run = event.position;
+        self.runs_under_way.insert(event.id, queued.task.clone());
+    }
+
+    /// A run has ended: it is the task's last one. Outputs stay those of the last run that succeeded.
+    fn ran(&mut self, event: &Event, run: uuid::Uuid, status: RunStatus, change: impl FnOnce(&mut ObservedTask)) {
+        self.lines.run = event.position;
+        let Some(name) = self.runs_under_way.remove(&run) else { return };
+        let before = self.observed.tasks.remove(&name);
+        let outputs = before.map(|it| it.outputs).unwrap_or_default();
+        let mut task = ObservedTask { run, status, exit_code: None, outputs, since: event.position };
+        change(&mut task);
+        self.observed.tasks.insert(name, task);
     }
 
     fn rollout(&mut self, event: &Event, id: uuid::Uuid, change: impl FnOnce(&mut Rollout)) {

@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Action, Plan, Reason, Step, reasons};
 use crate::descriptors::{Container, Desired, Restart};
 use crate::fleet::{Fleet, HealthState, ObservedContainer, State};
-use crate::names::Name;
+use crate::names::{Name, NodeName};
 use crate::spec::{self, DigestKey, RenderFault, Spec};
 use crate::template::{self, Part, Reference};
 
-/// Why there is no plan: a descriptor that was accepted cannot be rendered.
+/// The code of what lies on another node than the one that the fleet is bound to.
+const ELSEWHERE: &str = "elsewhere";
+
+/// Why there is no plan: a descriptor that was accepted cannot be rendered, or not without moving what is on a node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("containers/{container}.json cannot be rendered: {}", fault.message)]
+#[error("containers/{container}.json cannot be {}: {}", if fault.code == ELSEWHERE { "moved" } else { "rendered" }, fault.message)]
 pub struct PlanError {
     /// Which container.
     pub container: Name,
@@ -26,6 +29,7 @@ pub fn plan(fleet: &Fleet, desired: &Desired, key: &DigestKey) -> Result<Plan, P
 
 /// The same where the fleet has taken the push already; `before` is what was desired until then, and tells what changed.
 pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &DigestKey) -> Result<Plan, PlanError> {
+    elsewhere(fleet, desired)?;
     let mut specs = BTreeMap::new();
     for name in desired.containers.keys() {
         let spec = spec::render(&fleet.id, name, desired)
@@ -51,6 +55,34 @@ pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &Dige
     let steps = order(fleet, before, desired, &specs, removals.collect(), wanted);
     let (new_volumes, kept_volumes) = volumes(fleet, before, desired, &steps);
     Ok(Plan { observed: fleet.position, steps, unchanged, new_volumes, kept_volumes })
+}
+
+/// What is on a node stays there: nobody has confirmed that it stopped, and its volumes do not move.
+fn elsewhere(fleet: &Fleet, desired: &Desired) -> Result<(), PlanError> {
+    let Some(agent) = desired.agent() else { return Ok(()) };
+    let fault = |container: &Name, what: String, node: &NodeName| {
+        let message =
+            format!("{what} is on node `{node}`, and the fleet is bound to `{agent}`: moving is not built yet");
+        let expected = format!("`\"agent\": \"{node}\"` in the descriptor under `nodes/`");
+        let hint = format!("take the containers out in a push of their own, bound to `{node}`, before they come back");
+        let pointer = String::new();
+        let fault = RenderFault { pointer, code: ELSEWHERE, message, expected, hint: Some(hint) };
+        Err(PlanError { container: container.clone(), fault: Box::new(fault) })
+    };
+    for (name, seen) in &fleet.observed.containers {
+        if seen.state != State::Removed && seen.node != *agent {
+            return fault(name, format!("container `{name}`"), &seen.node);
+        }
+    }
+    for (name, container) in &desired.containers {
+        for volume in container.volumes.values() {
+            let seen = fleet.observed.volumes.get(&spec::resource_name(&fleet.id, Some(volume)));
+            if let Some(seen) = seen.filter(|seen| seen.exists && seen.node != *agent) {
+                return fault(name, format!("volume `{volume}`"), &seen.node);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn step(name: &Name, action: Action, reasons: Vec<Reason>) -> Step {

@@ -58,27 +58,39 @@ fn differences(field: &str, before: &Value, after: &Value, reasons: &mut Vec<Rea
     reasons.push(Reason { field: field.to_owned(), from: shown(before), to: shown(after) });
 }
 
-/// Variables that the container's strings refer to, directly or through each other, and that have another value now.
+/// Variables and addresses of nodes that the container's strings refer to, directly or through each other, and that
+/// are others now.
 fn variables(previous: &Desired, desired: &Desired, container: &Value, reasons: &mut Vec<Reason>) {
     let mut texts = Vec::new();
     strings(container, &mut texts);
     let mut seen = BTreeSet::new();
     while let Some(text) = texts.pop() {
         for part in template::parse(&text).unwrap_or_default() {
-            let Part::Ref(reference @ Reference::Variable { .. }) = part else { continue };
+            let Part::Ref(reference) = part else { continue };
             if !seen.insert(reference.clone()) {
                 continue;
             }
-            let Reference::Variable { group, key } = &reference else { continue };
-            let value = |desired: &Desired| desired.variables.get(group).and_then(|it| it.0.get(key)).cloned();
-            let (before, after) = (value(previous), value(desired));
-            texts.extend(after.as_ref().map(ToString::to_string));
+            let (before, after) = (value(previous, &reference), value(desired, &reference));
+            if let Some(Value::String(text)) = &after {
+                texts.push(text.clone());
+            }
             if before != after {
-                let shown =
-                    |value: Option<_>| value.and_then(|it| serde_json::to_value(it).ok()).and_then(|it| shown(&it));
+                let shown = |value: Option<Value>| value.and_then(|it| shown(&it));
                 reasons.push(Reason { field: reference.to_string(), from: shown(before), to: shown(after) });
             }
         }
+    }
+}
+
+/// What is written where a reference leads.
+fn value(desired: &Desired, reference: &Reference) -> Option<Value> {
+    match reference {
+        Reference::Variable { group, key } => serde_json::to_value(desired.variables.get(group)?.0.get(key)?).ok(),
+        Reference::Node(name) => {
+            let (_, node) = desired.nodes.iter().find(|(it, _)| it.as_str() == name.as_str())?;
+            node.address.clone().map(Value::String)
+        }
+        _ => None,
     }
 }
 

@@ -81,22 +81,14 @@ pub fn readiness(container: &Container, desired: &Desired) -> Readiness {
 /// How long a container without `health` may take to become ready; its image may bring a check of its own.
 const DEFAULT_WITHIN: Span = Span::seconds(60);
 
-struct Renderer<'a> {
-    desired: &'a Desired,
-    faults: Vec<RenderFault>,
+pub(super) struct Renderer<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) faults: Vec<RenderFault>,
 }
 
 impl Renderer<'_> {
     fn spec(&mut self, fleet: &FleetId, container: &Container) -> Spec {
-        let image = self.text("/image", &container.image);
-        if image.is_empty() || image.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            self.fault(
-                "/image",
-                "bad-image",
-                format!("`{image}` is no image"),
-                "a name with a tag or digest, such as `demo/tool:1`",
-            );
-        }
+        let image = self.image(&container.image);
         let command = container.command.as_ref().map(|argv| self.argv("/command", argv));
         let env = container
             .env
@@ -136,6 +128,19 @@ impl Renderer<'_> {
         }
     }
 
+    pub(super) fn image(&mut self, text: &str) -> String {
+        let image = self.text("/image", text);
+        if image.is_empty() || image.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            self.fault(
+                "/image",
+                "bad-image",
+                format!("`{image}` is no image"),
+                "a name with a tag or digest, such as `demo/tool:1`",
+            );
+        }
+        image
+    }
+
     fn health(&mut self, health: &Health) -> Option<HealthCheck> {
         if let Some(path) = &health.http {
             self.text("/health/http", path);
@@ -144,11 +149,11 @@ impl Renderer<'_> {
         Some(HealthCheck { command, interval: health.interval, timeout: health.timeout, retries: health.retries })
     }
 
-    fn argv(&mut self, pointer: &str, argv: &[String]) -> Vec<String> {
+    pub(super) fn argv(&mut self, pointer: &str, argv: &[String]) -> Vec<String> {
         argv.iter().enumerate().map(|(index, text)| self.text(&format!("{pointer}/{index}"), text)).collect()
     }
 
-    fn text(&mut self, pointer: &str, text: &str) -> String {
+    pub(super) fn text(&mut self, pointer: &str, text: &str) -> String {
         match resolve(text, self.desired) {
             Ok(text) => text,
             Err(it) => {
@@ -256,7 +261,18 @@ fn look_up(reference: Reference, desired: &Desired, within: &mut Vec<Reference>)
                 hint: Some(format!("add it to `ports` in containers/{name}.json, such as \"127.0.0.1:8080:{wanted}\"")),
             })
         }
-        Reference::Node(_) => Err(not_yet(&reference, "nodes")),
+        Reference::Node(name) => {
+            let named = desired.nodes.iter().find(|(it, _)| it.as_str() == name.as_str());
+            let Some((_, node)) = named else {
+                return Err(undefined(&reference, "a node of this fleet", desired.nodes.keys(), name.as_str()));
+            };
+            node.address.clone().ok_or_else(|| Unresolved {
+                code: "no-address",
+                message: format!("`{{{{ {reference} }}}}`: node `{name}` has no `address`"),
+                expected: "a node with an `address`".to_owned(),
+                hint: None,
+            })
+        }
         Reference::Secret(_) => Err(not_yet(&reference, "secrets")),
         Reference::TaskOutput { .. } => Err(not_yet(&reference, "outputs of tasks")),
     }
@@ -266,7 +282,7 @@ fn not_yet(reference: &Reference, what: &str) -> Unresolved {
     Unresolved {
         code: "not-yet",
         message: format!("`{{{{ {reference} }}}}`: references to {what} are not built yet"),
-        expected: "a reference to a variable or a container".to_owned(),
+        expected: "a reference to a variable, a container or a node".to_owned(),
         hint: None,
     }
 }
@@ -295,6 +311,6 @@ fn undefined<'a, T: AsRef<str> + 'a + ?Sized>(
 }
 
 /// A key as a token of a JSON pointer (RFC 6901).
-fn escape(key: &str) -> String {
+pub(super) fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }

@@ -2,17 +2,33 @@
 
 use std::str::FromStr;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{Query, RawPathParams};
-use axum::http::{HeaderMap, Uri, header};
-use schemas::names::FleetId;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use schemas::access::{self, Action, Resource, Who, allow};
+use schemas::names::{FleetId, Owner};
+use schemas::query::At;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::problem::Problem;
 use crate::routes::{Place, Route};
+use crate::sse::Until;
 
 /// The header that makes a read wait.
 const MIN_POSITION: &str = "fleetlog-min-position";
+/// The header that makes a write happen once.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Characters of such a key.
+const MAX_KEY: usize = 255;
+/// The name space of ids that are derived from such keys.
+const KEYED_EVENTS: Uuid = Uuid::from_u128(0x5d1f_6a52_93c4_4f0e_8a3b_27c9_e1b0_64d7);
 /// Where a list has no `limit`.
 const DEFAULT_LIMIT: usize = 100;
+/// Bytes of a body.
+const MAX_BODY_BYTES: usize = 1 << 20;
 /// What `limit` is at most.
 const MAX_LIMIT: usize = 1_000;
 
@@ -21,12 +37,15 @@ pub(crate) struct Call {
     path: Vec<(String, String)>,
     query: Vec<(String, String)>,
     headers: HeaderMap,
+    who: Option<Who>,
+    until: Option<Until>,
+    body: Bytes,
 }
 
 impl Call {
     /// Refuses query parameters that the route does not know, and those that come twice.
-    pub fn read(route: &Route, path: &RawPathParams, uri: &Uri, headers: HeaderMap) -> Result<Self, Problem> {
-        let Query(query) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+    pub fn read(route: &Route, path: &RawPathParams, mut parts: Parts) -> Result<Self, Problem> {
+        let Query(query) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|error| Problem::bad_request(format!("the query cannot be read: {error}")))?;
         let known: Vec<_> = route.parameters.iter().filter(|it| it.place == Place::Query).map(|it| it.name).collect();
         for (index, (name, _)) in query.iter().enumerate() {
@@ -38,7 +57,75 @@ impl Call {
             }
         }
         let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Ok(Self { path, query, headers })
+        let (who, until) = (parts.extensions.remove::<Who>(), parts.extensions.remove::<Until>());
+        Ok(Self { path, query, headers: parts.headers, who, until, body: Bytes::new() })
+    }
+
+    /// Refuses who may not do `action` with the fleet or the owner that the path names, else with the platform.
+    pub fn must_be_allowed(&self, action: Action) -> Result<(), Problem> {
+        if action == Action::Open {
+            return Ok(());
+        }
+        let who = self.who()?;
+        let owner = || -> Option<Owner> { find(&self.path, "owner")?.parse().ok() };
+        let allowed = match (self.fleet().ok(), owner()) {
+            (Some(fleet), _) => allow(who, action, Resource::Fleet(&fleet)),
+            (None, Some(owner)) => allow(who, action, Resource::Owner(&owner)),
+            (None, None) => allow(who, action, Resource::Platform),
+        };
+        if allowed { Ok(()) } else { Err(Problem::not_allowed(who, action)) }
+    }
+
+    /// Who asks, as the door in front of this one found out.
+    pub fn who(&self) -> Result<&Who, Problem> {
+        self.who.as_ref().ok_or_else(Problem::not_authenticated)
+    }
+
+    /// The owners with whom who asks may do `action`, for the filter of a list; none: all of them.
+    pub fn owners(&self, action: Action) -> Result<Option<Vec<Owner>>, Problem> {
+        Ok(access::owners(self.who()?, action))
+    }
+
+    /// Until when who asks may go on reading; none: for as long as the platform runs.
+    pub fn take_until(&mut self) -> Option<Until> {
+        self.until.take()
+    }
+
+    /// Reads the body, which may not be longer than 1 MiB.
+    pub async fn take_body(&mut self, body: Body) -> Result<(), Problem> {
+        let too_long = |error| Problem::bad_request(format!("the body cannot be read, or is over 1 MiB: {error}"));
+        self.body = to_bytes(body, MAX_BODY_BYTES).await.map_err(too_long)?;
+        Ok(())
+    }
+
+    /// The body as what it has to be; an empty one counts as `{}`.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let body = if self.body.is_empty() { b"{}" } else { &self.body[..] };
+        serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body: {error}")))
+    }
+
+    /// The id of the event that this call leads to: the same for the same `Idempotency-Key` of the same profile, so that
+    /// it happens once; a new one where there is no key.
+    pub fn event_id(&self, operation: &str) -> Result<Uuid, Problem> {
+        let Some(key) = self.headers.get(IDEMPOTENCY_KEY) else { return Ok(streams::clock::new_id()) };
+        let key = key.to_str().unwrap_or_default();
+        if !(1..=MAX_KEY).contains(&key.len()) {
+            let expected = format!("from 1 to {MAX_KEY} letters, digits and signs, such as a UUID");
+            return Err(Problem::bad_parameter("Idempotency-Key", key, &expected));
+        }
+        // A line end is in none of the three.
+        let name = format!("{}\n{operation}\n{key}", self.who()?.name);
+        Ok(Uuid::new_v5(&KEYED_EVENTS, name.as_bytes()))
+    }
+
+    /// A varying part of the path.
+    pub fn part(&self, name: &str) -> &str {
+        find(&self.path, name).unwrap_or_default()
+    }
+
+    /// A header, where it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|it| it.to_str().ok())
     }
 
     /// A query parameter; an empty one counts as absent.
@@ -72,6 +159,12 @@ impl Call {
     /// `{id}` of the path.
     pub fn id(&self) -> &str {
         find(&self.path, "id").unwrap_or_default()
+    }
+
+    /// `?at=`
+    pub fn at(&self) -> Result<Option<At>, Problem> {
+        let read = |text: &str| text.parse().map_err(|error| Problem::bad_request(format!("`at`: {error}")));
+        self.text("at").map(read).transpose()
     }
 
     /// The position that the answer has to show at least; 0 where the request does not say.

@@ -1,6 +1,7 @@
-//! `GET /v1/events`: the log by pages.
+//! `GET /v1/events`: the log by pages; [`stream`] as it grows.
 
 mod filter;
+mod stream;
 mod text;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use schemas::event::Shown;
 use streams::{Filter as Follow, ReadError};
 
 use self::filter::Filter;
+pub(crate) use self::stream::follow;
 use self::text::Text;
 use crate::Api;
 use crate::call::Call;

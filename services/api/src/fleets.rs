@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 
 use axum::response::Response;
+use schemas::access::Action;
 use schemas::descriptors::Desired;
-use schemas::fleet::{Fleet, HealthState, ObservedContainer, State};
+use schemas::fleet::{Fleet, HealthState, ObservedContainer, ObservedTask, State};
 use schemas::names::{FleetId, Name, NodeName, Oid};
-use schemas::query::{FleetLine, FleetsRequest};
+use schemas::query::{FleetLine, FleetsRequest, PastAnswer, PastRequest};
 use serde::Serialize;
 
 use crate::Api;
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::{registry, reply};
+
+/// Pages of the registry that one request looks through for fleets that the asker may see.
+const MAX_LOOKS: usize = 20;
 
 /// A page of fleets.
 #[derive(Serialize)]
@@ -36,6 +40,8 @@ struct Shown<'a> {
 #[derive(Serialize)]
 struct ShownObserved<'a> {
     containers: BTreeMap<&'a Name, ShownContainer<'a>>,
+    /// What came of each task's last run.
+    tasks: &'a BTreeMap<Name, ObservedTask>,
 }
 
 #[derive(Serialize)]
@@ -54,16 +60,32 @@ struct ShownContainer<'a> {
 pub(crate) async fn list(api: Api, call: Call) -> Result<Response, Problem> {
     let after: Option<FleetId> = call.parsed("cursor", "`next` of the page before, such as `acme/shop`")?;
     let limit = u32::try_from(call.limit()?).unwrap_or(u32::MAX);
-    let request = FleetsRequest { after, limit, min_position: call.min_position()? };
-    let answer = registry::fleets(&api, &request).await?;
-    let next = if answer.more { answer.fleets.last().map(|it| it.fleet.to_string()) } else { None };
-    reply::json_at(answer.position, &Fleets { position: answer.position, fleets: answer.fleets, next })
+    let owners = call.owners(Action::See)?;
+    let mut request = FleetsRequest { after, limit, min_position: call.min_position()? };
+    let (mut position, mut fleets, mut more) = (0, Vec::new(), true);
+    for _ in 0..MAX_LOOKS {
+        let answer = registry::fleets(&api, &request).await?;
+        (position, more) = (answer.position, answer.more);
+        request.after = answer.fleets.last().map(|it| it.fleet.clone()).or(request.after);
+        fleets.extend(answer.fleets.into_iter().filter(|it| match &owners {
+            Some(owners) => owners.contains(&it.fleet.owner),
+            None => true,
+        }));
+        request.limit = limit - u32::try_from(fleets.len()).unwrap_or(limit);
+        if !more || request.limit == 0 {
+            break;
+        }
+    }
+    let next = request.after.filter(|_| more).map(|it| it.to_string());
+    reply::json_at(position, &Fleets { position, fleets, next })
 }
 
-/// What should be and what was seen.
+/// What should be and what was seen, now or then.
 pub(crate) async fn state(api: Api, call: Call) -> Result<Response, Problem> {
-    if call.text("at").is_some() {
-        return Err(Problem::not_yet("at"));
+    if let Some(at) = call.at()? {
+        let request = PastRequest { fleet: call.fleet()?, at, min_position: call.min_position()? };
+        let PastAnswer { position, fleet } = registry::ask(&api, &request).await?;
+        return reply::json_at(position, &show(position, &fleet));
     }
     let (position, fleet) = registry::fleet(&api, call.fleet()?, call.min_position()?).await?;
     reply::json_at(position, &show(position, &fleet))
@@ -77,7 +99,10 @@ fn show(position: u64, fleet: &Fleet) -> Shown<'_> {
         commit: fleet.commit.as_ref(),
         deploy: &fleet.deploy,
         desired: &fleet.desired,
-        observed: ShownObserved { containers: there.map(|(name, it)| (name, show_container(it))).collect() },
+        observed: ShownObserved {
+            containers: there.map(|(name, it)| (name, show_container(it))).collect(),
+            tasks: &fleet.observed.tasks,
+        },
     }
 }
 

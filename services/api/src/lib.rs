@@ -4,29 +4,48 @@
 //! the router and `/openapi.json` are both made, and the one border from errors to problem documents. Keeps no state,
 //! never checks a token (the door before it does) and never opens the data folder.
 
+// The shapes of the contract are one `json!` of that depth.
+#![recursion_limit = "512"]
+
+mod ask;
 mod call;
 mod events;
 mod fleets;
 mod health;
+mod logs;
+mod measure;
+mod members;
+mod metrics;
 mod openapi;
+mod plan;
 mod problem;
+mod profiles;
 mod registry;
+mod replay;
 mod reply;
 mod rollouts;
 mod router;
 mod routes;
+mod runs;
+mod sse;
 mod starting;
+mod tokens;
+mod variables;
 mod welcome;
 
 use std::sync::Arc;
 
 use streams::Bus;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
+pub use self::measure::measure;
 pub use self::openapi::document;
 pub use self::problem::Problem;
 pub use self::reply::POSITION;
 pub use self::router::router;
-pub use self::routes::{Answer, Parameter, Place, ROUTES, Route, Shape, is_open};
+pub use self::routes::{Answer, Parameter, Place, Route, Shape, is_open, routes};
+pub use self::sse::Until;
 pub use self::starting::starting;
 
 /// Looks at one service: `None` is ready, else why not.
@@ -38,6 +57,10 @@ pub struct Api {
     bus: Bus,
     services: Arc<[(&'static str, Look)]>,
     max_scan: usize,
+    /// Turns of streams without an end.
+    streams: Arc<Semaphore>,
+    /// Ends them.
+    shutdown: CancellationToken,
 }
 
 /// Events that one request looks through at most, whatever its filter leaves of them.
@@ -46,7 +69,14 @@ const MAX_SCAN: usize = 10_000;
 impl Api {
     /// The face of a platform that is reached over `bus`; `services` are what `/readyz` looks at, by name.
     pub fn new(bus: Bus, services: Vec<(&'static str, Look)>) -> Self {
-        Self { bus, services: services.into(), max_scan: MAX_SCAN }
+        let (streams, shutdown) = (sse::turns(), CancellationToken::new());
+        Self { bus, services: services.into(), max_scan: MAX_SCAN, streams, shutdown }
+    }
+
+    /// The same, but streams end when this is cancelled.
+    #[must_use]
+    pub fn with_shutdown(self, shutdown: CancellationToken) -> Self {
+        Self { shutdown, ..self }
     }
 
     /// The same, but one request looks through so many events at most, instead of 10,000.

@@ -7,11 +7,12 @@ use std::sync::LazyLock;
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
+use schemas::access::Action;
 use serde_json::{Map, Value, json};
 
 use crate::problem::Problem;
 use crate::reply;
-use crate::routes::{Parameter, Place, ROUTES, Route, Shape};
+use crate::routes::{Parameter, Place, Route, Shape, routes};
 
 /// The document as it is served: the table does not change while we run.
 static SERVED: LazyLock<Bytes> = LazyLock::new(|| document().to_string().into());
@@ -24,7 +25,7 @@ pub(crate) async fn serve() -> Result<Response, Problem> {
 /// The OpenAPI 3.1 document.
 pub fn document() -> Value {
     let mut paths = Map::new();
-    for route in ROUTES {
+    for route in routes() {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.as_str().to_ascii_lowercase()] = operation(route);
     }
@@ -60,7 +61,11 @@ fn operation(route: &Route) -> Value {
         "parameters": route.parameters.iter().map(parameter).collect::<Vec<_>>(),
         "responses": responses(route),
     });
-    if route.open {
+    if let Some(body) = route.body {
+        let content = json!({ "application/json": { "schema": reference(body) } });
+        operation["requestBody"] = json!({ "required": true, "content": content });
+    }
+    if route.needs == Action::Open {
         operation["security"] = json!([]);
     }
     operation
@@ -94,12 +99,16 @@ fn responses(route: &Route) -> Value {
         let schema = json!({ "type": "integer", "minimum": 0 });
         good["headers"]["Fleetlog-Position"] = json!({ "description": "what the answer shows", "schema": schema });
     }
-    let mut responses = json!({ "200": good.clone() });
+    let mut responses = json!({ (route.answer.status.to_string()): good.clone() });
     if route.path == "/readyz" {
         good["description"] = json!("a service is not ready");
         responses["503"] = good;
     }
-    let token = if route.open { &[][..] } else { &[401][..] };
+    let token = match route.needs {
+        Action::Open => &[][..],
+        Action::Enter => &[401],
+        _ => &[401, 403],
+    };
     for status in token.iter().chain(route.answer.problems) {
         responses[status.to_string()] = json!({ "$ref": "#/components/responses/Problem" });
     }

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemas::access::{Action, Who};
 use serde_json::{Map, Value, json};
 
 /// What went wrong, as HTTP tells it.
@@ -37,6 +38,38 @@ impl Problem {
             "no valid token came with the request: send `Authorization: Bearer TOKEN` (or Basic with the token as \
              password); the first one lies in the file `admin.token` of the data folder",
         )
+    }
+
+    /// A token came, but lets nobody in: why.
+    pub fn token_denied(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "not-authenticated", "the token does not let you in", detail)
+    }
+
+    /// Nobody can be let in now.
+    pub fn blind(detail: impl Into<String>) -> Self {
+        Self::unavailable(detail)
+    }
+
+    /// A token that does not open this.
+    pub(crate) fn not_allowed(who: &Who, action: Action) -> Self {
+        let detail = format!("`{}` may not do this: it needs {}", who.name, action.needed());
+        Self::new(StatusCode::FORBIDDEN, "not-allowed", "not allowed", detail)
+    }
+
+    /// What only the service that was asked could tell: who asks may not do this.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "not-allowed", "not allowed", detail)
+    }
+
+    /// It contradicts what is there already.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "it contradicts what is there", detail)
+    }
+
+    /// Descriptors with faults, all of them.
+    pub(crate) fn faults(report: String, faults: &[schemas::check::Fault]) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self::new(status, "faults", "the descriptors have faults", report).with("faults", json!(faults))
     }
 
     /// No such path.
@@ -75,15 +108,17 @@ impl Problem {
             .with("parameter", json!(name))
     }
 
+    /// A search that cannot be read, and where.
+    pub(crate) fn bad_query(error: &schemas::logs::QueryError) -> Self {
+        let detail = format!("`query`, {error}");
+        Self::new(StatusCode::BAD_REQUEST, "bad-query", "the query cannot be read", detail)
+            .with("parameter", json!("query"))
+            .with("column", json!(error.column))
+    }
+
     /// A request that cannot be read.
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", "the request cannot be read", detail)
-    }
-
-    /// A parameter of the contract that this version does not do.
-    pub(crate) fn not_yet(name: &str) -> Self {
-        let detail = format!("`{name}` is not yet built: without it, the answer shows the newest state");
-        Self::new(StatusCode::BAD_REQUEST, "not-yet", "not yet", detail).with("parameter", json!(name))
     }
 
     /// What the request wants to see is not there yet.

@@ -29,11 +29,21 @@ pub(crate) async fn fleets(api: &Api, request: &FleetsRequest) -> Result<FleetsA
     ask(api, request).await
 }
 
-async fn ask<Q: Question>(api: &Api, question: &Q) -> Result<Q::Answer, Problem> {
-    api.bus.ask(question, DEADLINE).await.map_err(|error| match error {
+/// Asks, and waits as long as a read may take.
+pub(crate) async fn ask<Q: Question>(api: &Api, question: &Q) -> Result<Q::Answer, Problem> {
+    ask_within(api, question, DEADLINE).await
+}
+
+/// Asks, and waits so long.
+pub(crate) async fn ask_within<Q: Question>(api: &Api, question: &Q, deadline: Duration) -> Result<Q::Answer, Problem> {
+    api.bus.ask(question, deadline).await.map_err(|error| match error {
         AskError::Fault(Fault { code, message }) => match code {
             FaultCode::Behind => Problem::behind(message),
             FaultCode::BadRequest => Problem::bad_request(message),
+            FaultCode::NotFound => Problem::not_found(message),
+            FaultCode::NotAllowed => Problem::forbidden(message),
+            FaultCode::Conflict => Problem::conflict(message),
+            FaultCode::Unavailable => Problem::unavailable(message),
             FaultCode::Stopped => Problem::unavailable(format!("the registry has stopped: {message}")),
         },
         other => Problem::unavailable(format!("the registry does not answer: {other}")),

@@ -2,19 +2,19 @@
 
 use axum::Router;
 use axum::extract::{RawPathParams, Request};
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use crate::Api;
 use crate::call::Call;
 use crate::problem::Problem;
-use crate::routes::{ROUTES, Route};
+use crate::routes::{Route, routes};
 
 /// Every path of the table; a problem document for what is in none of them.
 pub fn router(api: Api) -> Router {
     let mut router = Router::new();
-    for route in ROUTES {
+    for route in routes() {
         router = router.route(route.path, serve(route, api.clone()));
     }
     router.fallback(unknown_path).method_not_allowed_fallback(unknown_method)
@@ -23,15 +23,20 @@ pub fn router(api: Api) -> Router {
 fn serve(route: &'static Route, api: Api) -> MethodRouter {
     // Every method of the table is one that axum knows; HEAD is answered by GET.
     let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::GET);
-    on(filter, move |path: RawPathParams, uri: Uri, headers: HeaderMap| answer(route, api, path, uri, headers))
+    on(filter, move |path: RawPathParams, request: Request| async move {
+        answer(route, api, &path, request).await.unwrap_or_else(IntoResponse::into_response)
+    })
 }
 
-async fn answer(route: &'static Route, api: Api, path: RawPathParams, uri: Uri, headers: HeaderMap) -> Response {
-    let end = match Call::read(route, &path, &uri, headers) {
-        Ok(call) => (route.handler)(api, call).await,
-        Err(problem) => Err(problem),
-    };
-    end.unwrap_or_else(IntoResponse::into_response)
+/// Whether who asks may do this is decided before the body is read.
+async fn answer(route: &'static Route, api: Api, path: &RawPathParams, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let mut call = Call::read(route, path, parts)?;
+    call.must_be_allowed(route.needs)?;
+    if route.body.is_some() {
+        call.take_body(body).await?;
+    }
+    (route.handler)(api, call).await
 }
 
 async fn unknown_path(request: Request) -> Problem {

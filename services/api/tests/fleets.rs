@@ -100,9 +100,9 @@ async fn a_fleet_shows_what_should_be_and_what_is() {
     assert!(state["observed"]["containers"].get("old").is_none(), "what is removed is not shown");
 
     assert_eq!(platform.get("/v1/fleets/acme/till").await.problem(404).0, "not-found");
-    let (kind, document) = platform.get("/v1/fleets/acme/shop?at=3").await.problem(400);
-    assert_eq!(kind, "not-yet");
-    assert!(document["detail"].as_str().unwrap().contains("not yet"));
+    let (kind, document) = platform.get("/v1/fleets/acme/shop?at=yesterday").await.problem(400);
+    assert_eq!(kind, "bad-request");
+    assert!(document["detail"].as_str().unwrap().contains("`yesterday` is neither a position"));
     platform.stop().await;
 }
 

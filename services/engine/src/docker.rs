@@ -9,6 +9,9 @@ mod events;
 mod images;
 mod inspect;
 mod networks;
+mod records;
+mod stats;
+mod steps;
 mod volumes;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use schemas::spec::Spec;
 
 use crate::docker::Docker;
 use crate::error::EngineError;
+use crate::records::Records;
 use crate::seen::{Container, Ensured, ImageInfo, Labels, Listed, Network, NetworkAttachment, Scope, Volume};
 use crate::simulated::Simulated;
 use crate::wake::Wakes;
@@ -92,6 +93,12 @@ impl Engine {
     /// of the two streams, and none between them.
     pub async fn logs(&self, container: &str, tail: usize) -> Result<Vec<String>, EngineError> {
         ask!(self, it => it.logs(container, tail).await)
+    }
+
+    /// What a container wrote from `since_ns` on, record by record (some of the second before come too); with `follow`
+    /// also what it writes until it ends. That the container is not there is told by the first record.
+    pub async fn records(&self, container: &str, since_ns: i64, follow: bool) -> Result<Records, EngineError> {
+        ask!(self, it => it.records(container, since_ns, follow).await)
     }
 
     /// Makes a network unless there is one with this name.

@@ -94,6 +94,11 @@ impl EngineError {
         }
     }
 
+    /// Whether the engine took the request and did not answer in time.
+    pub fn is_slow(&self) -> bool {
+        matches!(self, Self::Slow { .. })
+    }
+
     /// Whether the engine could not be reached at all.
     pub fn is_away(&self) -> bool {
         matches!(self, Self::Away { .. })

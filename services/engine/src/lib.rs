@@ -8,16 +8,22 @@
 mod docker;
 mod engine;
 mod error;
+mod records;
 mod seen;
 mod simulated;
+mod stats;
+mod step;
 mod wake;
 
 pub use self::docker::Docker;
 pub use self::engine::Engine;
 pub use self::error::EngineError;
+pub use self::records::{Output, Record, Records};
 pub use self::seen::{
     Container, Ensured, Health, HealthStatus, ImageInfo, Labels, Listed, Network, NetworkAttachment, Scope, State,
     Volume,
 };
 pub use self::simulated::Simulated;
+pub use self::stats::{Run, Running};
+pub use self::step::{Content, Step};
 pub use self::wake::{Action, Kind, Wake, Wakes};

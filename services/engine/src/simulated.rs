@@ -3,6 +3,9 @@
 
 mod calls;
 mod life;
+mod records;
+mod stats;
+mod steps;
 mod world;
 
 use std::collections::BTreeMap;
@@ -61,6 +64,7 @@ impl Simulated {
         world.away = away;
         if away {
             world.send(Signal::Gone);
+            world.changed();
         }
     }
 
@@ -106,7 +110,7 @@ impl Simulated {
     /// The container writes a line.
     pub fn write_line(&self, container: &str, line: &str) -> Result<(), EngineError> {
         self.world().entry(container)?.lines.push(line.to_owned());
-        Ok(())
+        self.write_record(container, crate::records::Output::Stdout, line, true)
     }
 
     /// The container writes a file, into a volume where one is mounted there.

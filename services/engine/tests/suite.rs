@@ -21,8 +21,12 @@ mod proxy;
 mod real;
 #[path = "suite/real_only.rs"]
 mod real_only;
+#[path = "suite/records.rs"]
+mod records;
 #[path = "suite/registry.rs"]
 mod registry;
+#[path = "suite/stats.rs"]
+mod stats;
 
 macro_rules! suite {
     ($($behaviour:ident),* $(,)?) => {
@@ -70,7 +74,10 @@ suite! {
     a_list_shows_its_scope_only,
     what_is_not_there_is_told,
     logs_end_with_the_last_lines,
+    records_come_as_they_are_written_and_again_from_any_time,
     memory_above_the_limit_kills,
     calls_run_at_the_same_time,
     an_engine_that_is_away_is_told_and_found_again,
+    a_running_container_shows_what_it_uses,
+    a_list_of_what_runs_shows_its_health,
 }

@@ -1,10 +1,22 @@
 //! The words of the command line, and their help.
 
+mod logs;
+mod profiles;
+mod registry;
+mod runs;
+mod up;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use schemas::names::{FleetId, NodeName};
+use schemas::names::FleetId;
 use schemas::units::Span;
+
+pub use self::logs::LogsOptions;
+pub use self::profiles::{LoginOptions, MemberCommand, ProfileCommand, TokenCommand};
+pub use self::registry::{DiffOptions, ReplayOptions, StateOptions, VarsOptions};
+pub use self::runs::{RunOptions, RunsOptions};
+pub use self::up::{ConfigOptions, UpFlags};
 
 const FIRST_STEPS: &str = "\
 First steps:
@@ -33,10 +45,25 @@ pub struct Cli {
 pub enum Command {
     /// Run the platform: every service in this process, with its own nats-server
     #[command(after_help = UP)]
-    Up(Box<UpOptions>),
+    Up(Box<UpFlags>),
+    /// Show every setting of `up`, and from where: flag, variable, file or default
+    #[command(after_help = CONFIG)]
+    Config(Box<ConfigOptions>),
     #[command(flatten)]
     Client(ClientCommand),
 }
+
+const CONFIG: &str = "\
+Examples:
+  fleetlog config                     what `fleetlog up` would run with, here
+  fleetlog config --config my.toml    with that file
+  fleetlog config --json | jq .settings.listen.from
+
+The file has one key a setting, the flag's name with `_` for `-`:
+  listen = \"127.0.0.1:7070\"
+  nats_server = \"/usr/local/bin/nats-server\"
+A flag goes before a variable, that before the file, that before the default. Exit status
+2, and every fault with its place, where `up` would not start.";
 
 const UP: &str = "\
 Examples:
@@ -50,38 +77,6 @@ order and leaves containers running; a second Ctrl-C leaves at once. Back up DIR
 DIR/master.key: everything else is made anew from them.
 
 Next: export FLEETLOG_TOKEN=$(cat .fleetlog/admin.token); fleetlog status";
-
-/// Where and how the platform runs.
-#[derive(Debug, Args)]
-pub struct UpOptions {
-    /// The folder that holds the log, the keys and the caches
-    #[arg(long, env = "FLEETLOG_DATA", value_name = "DIR", default_value = "./.fleetlog")]
-    pub data: PathBuf,
-    /// Where HTTP is served, for Git and the API; port 0 takes a free one
-    #[arg(long, env = "FLEETLOG_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:7070")]
-    pub listen: String,
-    /// A NATS server that somebody else runs, instead of our own
-    #[arg(long, env = "FLEETLOG_NATS", value_name = "URL", hide_env_values = true)]
-    pub nats: Option<String>,
-    /// The nats-server to run, 2.12 or newer [default: from PATH, else ops/.tools/bin]
-    #[arg(long, env = "FLEETLOG_NATS_SERVER", value_name = "PATH")]
-    pub nats_server: Option<PathBuf>,
-    /// The Docker engine, `unix://…` or `tcp://…` [default: DOCKER_HOST, else the local socket]
-    #[arg(long, env = "FLEETLOG_DOCKER", value_name = "URL")]
-    pub docker: Option<String>,
-    /// What this Docker host is called
-    #[arg(long, env = "FLEETLOG_NODE", value_name = "NAME", default_value = "local")]
-    pub node: NodeName,
-    /// Serve without TLS on an address that others can reach: the token crosses the network in the clear
-    #[arg(long, env = "FLEETLOG_INSECURE", value_parser = clap::builder::FalseyValueParser::new())]
-    pub insecure: bool,
-    /// What to log: a level, or `target=level,…` [default: RUST_LOG, else info]
-    #[arg(long, env = "FLEETLOG_LOG", value_name = "FILTER")]
-    pub log: Option<String>,
-    /// Where a push waits for ever, so that a test can kill the platform exactly there
-    #[arg(long, env = "FLEETLOG_FAULT_POINT", hide = true)]
-    pub fault_point: Option<git::FaultPoint>,
-}
 
 /// What is asked of a running platform.
 #[derive(Debug, Subcommand)]
@@ -101,12 +96,44 @@ Examples:
   fleetlog events -f --after 120      what came after position 120, and what comes
   fleetlog events --json | jq .data   one JSON document a line")]
     Events(EventsOptions),
+    /// Show what containers and runs wrote: the newest lines, oldest first
+    #[command(after_help = "\
+Examples:
+  fleetlog logs -f                    the newest lines, and what comes
+  fleetlog logs 'timeout OR \"connection refused\" -health' --since 2h
+  fleetlog logs stream:stderr --container api --limit 20
+  fleetlog logs run:0198c0de-0000-7000-8000-000000000000 --json
+
+`|` stands before what went to standard output, `!` before standard error, `#` before a line
+that tells of lines that could not be had.")]
+    Logs(LogsOptions),
     /// Show what a fleet should be and what it is
     #[command(after_help = "\
 Examples:
   fleetlog state                      inside a clone of the fleet
-  fleetlog state --fleet acme/shop --json")]
-    State(FleetOptions),
+  fleetlog state --at HEAD~1          as it was when that commit was desired
+  fleetlog state --at 2026-01-31T12:00:00Z --fleet acme/shop --json")]
+    State(StateOptions),
+    /// Show every variable and observed fact of a fleet, or one of them through time
+    #[command(after_help = "\
+Examples:
+  fleetlog vars                       all of them, with since when, by which commit and whom
+  fleetlog vars --at 120              as they were at position 120
+  fleetlog vars containers.api.state  one of them, the newest range first")]
+    Vars(VarsOptions),
+    /// Show what is not the same about a fleet at two moments
+    #[command(after_help = "\
+Examples:
+  fleetlog diff HEAD~1 HEAD           what the last commit changed, in the descriptors and in Docker
+  fleetlog diff 120 --fleet acme/shop from position 120 until now
+  fleetlog diff 2026-01-31T12:00:00Z now --json")]
+    Diff(DiffOptions),
+    /// Make a projection anew from the log and compare it with the one that grew: exit status 1 where they differ
+    #[command(after_help = "\
+Examples:
+  fleetlog replay registry --verify   only compare
+  fleetlog replay registry            and put the new one in place of the old one")]
+    Replay(ReplayOptions),
     /// Look for faults in a fleet's folder, in the same words as a push; needs no server
     #[command(after_help = "\
 Examples:
@@ -115,6 +142,32 @@ Examples:
 
 Next: git push; or git push -o plan, to see what it would change")]
     Check(CheckOptions),
+    /// Show what a commit, or a folder, would change: in the words of a push, and nothing changes
+    #[command(after_help = "\
+Examples:
+  fleetlog plan                       the current folder, committed or not
+  fleetlog plan HEAD                  a commit that was pushed
+  fleetlog plan ops/demo --json       exit status 1 where a push would be refused
+
+Next: git push")]
+    Plan(PlanOptions),
+    /// Say who there is
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+    /// Make, show and revoke tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Say who is what with an owner
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// Keep the token on standard input for a platform, so that FLEETLOG_TOKEN need not be set
+    #[command(after_help = "\
+Examples:
+  fleetlog login http://127.0.0.1:7070 < .fleetlog/admin.token
+  fleetlog token create laptop | fleetlog login https://fleet.example.org
+
+It is kept in ~/.config/fleetlog/login.json, for you alone to read.")]
+    Login(LoginOptions),
     /// Wait until the rollout of a commit ends: exit status 0 only if it succeeded
     #[command(after_help = "\
 Examples:
@@ -131,6 +184,12 @@ Examples:
 
 Next: fleetlog events --fleet acme/shop --type rollout.step")]
     Rollouts(RolloutsOptions),
+    /// Run a task
+    #[command(after_help = runs::RUN)]
+    Run(RunOptions),
+    /// Show a fleet's newest runs, the newest first
+    #[command(after_help = runs::RUNS)]
+    Runs(RunsOptions),
 }
 
 /// Which fleet, and how to write.
@@ -184,6 +243,16 @@ pub struct CheckOptions {
     /// Write JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanOptions {
+    /// A folder; or a pushed commit: its id, the first digits of it, a branch, or a name that Git knows here
+    #[arg(value_name = "COMMIT|DIR", default_value = ".")]
+    pub target: String,
+    #[command(flatten)]
+    pub fleet: FleetOptions,
 }
 
 /// `wait`

@@ -1,19 +1,29 @@
 //! The command-line client: blocking, over HTTP, one file a command. Never opens the data folder.
 
 mod check;
+mod diff;
 mod events;
 mod failure;
 mod here;
-mod out;
+mod login;
+mod logs;
+mod messages;
+pub mod out;
+mod plan;
+mod profile;
 mod remote;
+mod replay;
 mod rollouts;
+mod runs;
 mod state;
 mod status;
+mod vars;
 mod wait;
 
 use std::process::ExitCode;
 
-use self::failure::Failure;
+pub use self::failure::Failure;
+pub use self::profile::Expires;
 use crate::cli::ClientCommand;
 
 /// Does what was asked, and says why where it could not.
@@ -21,10 +31,21 @@ pub fn main(command: ClientCommand) -> ExitCode {
     let end = match command {
         ClientCommand::Status(options) => status::run(&options),
         ClientCommand::Events(options) => events::run(&options),
+        ClientCommand::Logs(options) => logs::run(&options),
         ClientCommand::State(options) => state::run(&options),
+        ClientCommand::Vars(options) => vars::run(&options),
+        ClientCommand::Diff(options) => diff::run(&options),
+        ClientCommand::Replay(options) => replay::run(&options),
         ClientCommand::Check(options) => check::run(&options),
+        ClientCommand::Plan(options) => plan::run(&options),
+        ClientCommand::Profile(command) => profile::profile(&command),
+        ClientCommand::Token(command) => profile::token(&command),
+        ClientCommand::Member(command) => profile::member(&command),
+        ClientCommand::Login(options) => login::run(&options),
         ClientCommand::Wait(options) => wait::run(&options),
         ClientCommand::Rollouts(options) => rollouts::run(&options),
+        ClientCommand::Run(options) => runs::run(&options),
+        ClientCommand::Runs(options) => runs::list(&options),
     };
     match end {
         // Whoever read our output has seen enough: `fleetlog events | head` is no failure.

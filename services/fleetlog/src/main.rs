@@ -5,6 +5,7 @@
 
 mod cli;
 mod client;
+mod config;
 mod up;
 
 use std::path::Path;
@@ -19,7 +20,8 @@ fn main() -> ExitCode {
         return git::hook::main(&hook);
     }
     match cli::Cli::parse().command {
-        Command::Up(options) => up::main(*options),
+        Command::Up(flags) => up::main(&flags),
+        Command::Config(options) => config::main(&options),
         Command::Client(command) => client::main(command),
     }
 }

@@ -6,10 +6,13 @@ mod keys;
 mod listen;
 mod lock;
 mod log;
+mod logger;
+mod monitor;
 mod nats;
 mod platform;
 mod services;
 mod signals;
+mod tasker;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,7 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::platform::Plan;
 use self::signals::Signals;
-use crate::cli::UpOptions;
+use crate::cli::UpFlags;
+use crate::config::{Config, Process};
+
+pub use self::listen::address;
 
 /// How long everything may take to stop in order.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -29,7 +35,11 @@ const WORKERS: usize = 2;
 const BLOCKING: usize = 32;
 
 /// Runs the platform. 0: it was asked to stop and did; 1: it could not start or go on; 2: wrong usage.
-pub fn main(options: UpOptions) -> ExitCode {
+pub fn main(flags: &UpFlags) -> ExitCode {
+    let options = match Config::read(flags, &Process) {
+        Ok((_, options)) => options,
+        Err(faults) => return crate::config::complain(&faults),
+    };
     if let Err(error) = log::start(options.log.as_deref()) {
         return complain(2, &error);
     }

@@ -28,7 +28,7 @@ fn it_says_ready_once_and_keeps_its_files_to_itself() {
     }
     assert_eq!(fs::read(data.join("master.key")).unwrap().len(), 32);
     let token = platform.token();
-    assert!(token.starts_with("fl_") && token.len() == 46 && token.trim() == token, "{token:?}");
+    assert!(token.starts_with("fl_") && token.len() == 53 && token.trim() == token, "{token:?}");
     assert_eq!(fs::read_to_string(data.join("lock")).unwrap().trim(), platform.pid().to_string());
     assert_eq!(platform.get("/readyz").status, 200, "ready means ready");
 

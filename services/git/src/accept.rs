@@ -103,7 +103,8 @@ async fn accept(context: &Context, push: &Push, inspected: &Inspected, pen: &mut
             if let Some(refused) = refused {
                 pen.say(&refused.message).await;
                 if let Some(record) = refused.record
-                    && let Some(words) = remember(context, push, &mut state, &inspected.updates, record).await
+                    && let Some(words) =
+                        remember(context, &push.repository, &push.actor, &mut state, &inspected.updates, record).await
                 {
                     pen.say(&words).await;
                 }

@@ -113,6 +113,13 @@ fn read(objects: &Objects, commit: &Oid) -> Result<Vec<Read>, CandidateError> {
 }
 
 impl Objects {
+    /// The object whose id begins like this; the inner error: several do.
+    pub(crate) fn find(&self, digits: &str) -> Option<Result<Oid, ()>> {
+        let prefix = gix::hash::Prefix::from_hex(digits).ok()?;
+        let found = self.0.iter().find_map(|odb| odb.lookup_prefix(prefix, None).ok().flatten())?;
+        Some(found.and_then(|id| id.to_string().parse().map_err(|_| ())))
+    }
+
     /// The tree of a commit.
     fn root(&self, commit: &Oid) -> Result<gix::hash::ObjectId, CandidateError> {
         let missing = || CandidateError::Object { oid: commit.to_string(), expected: "commit" };

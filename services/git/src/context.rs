@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::error::SettleError;
+use crate::fullness::Fullness;
 use crate::launch::Launcher;
 use crate::layout::{self, Layout};
 use crate::push::Push;
@@ -40,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) news: broadcast::Sender<Arc<Event>>,
     /// Position of the last event that the follower took.
     pub(crate) position: watch::Sender<u64>,
+    /// Whether the log has room.
+    pub(crate) fullness: Fullness,
     /// Why refs no longer follow the log.
     pub(crate) stopped: Mutex<Option<Arc<ReadError>>>,
     repositories: Mutex<BTreeMap<FleetId, Used>>,
@@ -92,6 +95,7 @@ impl Context {
             fetching,
             news: broadcast::Sender::new(NEWS),
             position: watch::Sender::new(0),
+            fullness: Fullness::default(),
             stopped: Mutex::default(),
             repositories: Mutex::default(),
             pushes: Mutex::default(),

@@ -1,7 +1,7 @@
 //! The door: Git's smart HTTP protocol, as its `gitprotocol-http` page describes it.
 //!
-//! The door in front of this one has authenticated: it leaves the [`Actor`]. Names are parsed before anything else, so
-//! that no path leaves our folder. A fleet that the log does not know is an empty repository to push to, and none to
+//! The door in front of this one has authenticated: it leaves [`Who`] asks. Names are parsed before anything else, so
+//! that no path leaves our folder; what somebody may do is decided before a body is read. A fleet that the log does not know is an empty repository to push to, and none to
 //! read.
 
 use std::sync::Arc;
@@ -12,12 +12,14 @@ use axum::extract::{Extension, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use schemas::names::{Actor, FleetId};
+use schemas::access::{Action, Resource, Who, allow};
+use schemas::names::FleetId;
 use serde::Deserialize;
 
 use crate::body::encoding;
 use crate::context::{Context, InUse, chain};
 use crate::exchange::{self, Service};
+use crate::refuse::{Record, remember};
 
 /// Which of Git's protocols the client speaks; version 2 changes what an advertisement looks like.
 const PROTOCOL: &str = "git-protocol";
@@ -43,6 +45,7 @@ async fn advertise(
     State(context): State<Arc<Context>>,
     Path(names): Path<(String, String)>,
     Query(asked): Query<Asked>,
+    Extension(who): Extension<Who>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let fleet = fleet(&names)?;
@@ -55,6 +58,7 @@ async fn advertise(
             return Err(Problem(StatusCode::FORBIDDEN, message.to_owned()));
         }
     };
+    may(&context, &who, &fleet, service).await?;
     context.at_head().await.map_err(|error| Problem(StatusCode::SERVICE_UNAVAILABLE, chain(&error)))?;
     let version_2 = service == Service::UploadPack && protocol(&headers) == Some("version=2");
     let (path, _used) = match (context.enter_known(&fleet), service) {
@@ -83,9 +87,11 @@ async fn advertise(
 async fn fetch(
     State(context): State<Arc<Context>>,
     Path(names): Path<(String, String)>,
+    Extension(who): Extension<Who>,
     request: Request,
 ) -> Result<Response, Problem> {
     let fleet = fleet(&names)?;
+    may(&context, &who, &fleet, Service::UploadPack).await?;
     let (service, packing) = (Service::UploadPack, checked(&request, Service::UploadPack)?);
     let Some(repository) = context.enter_known(&fleet) else { return Err(no_such_fleet(&fleet)) };
     settled(&context, &repository).await?;
@@ -98,10 +104,11 @@ async fn fetch(
 async fn push(
     State(context): State<Arc<Context>>,
     Path(names): Path<(String, String)>,
-    Extension(Actor(actor)): Extension<Actor>,
+    Extension(who): Extension<Who>,
     request: Request,
 ) -> Result<Response, Problem> {
     let fleet = fleet(&names)?;
+    may(&context, &who, &fleet, Service::ReceivePack).await?;
     let (service, packing) = (Service::ReceivePack, checked(&request, Service::ReceivePack)?);
     if context.shutdown.is_cancelled() {
         let message = "fleetlog is stopping: nothing changed, try again";
@@ -110,7 +117,7 @@ async fn push(
     let turn = turn(&context, service).await?;
     let repository = context.enter(&fleet);
     settled(&context, &repository).await?;
-    let body = exchange::push(&context, repository, turn, actor, request.into_body(), packing).await;
+    let body = exchange::push(&context, repository, turn, who, request.into_body(), packing).await;
     Ok(answer(service, "result", body.map_err(broken)?))
 }
 
@@ -118,6 +125,27 @@ async fn push(
 fn fleet((owner, name): &(String, String)) -> Result<FleetId, Problem> {
     let text = format!("{owner}/{}", name.strip_suffix(".git").unwrap_or(name));
     text.parse().map_err(|error| Problem(StatusCode::NOT_FOUND, chain(&error)))
+}
+
+/// Refuses who may not do this. A fleet that they may not see is as if there were none; a push that they may not make
+/// to one that they see is remembered there.
+async fn may(context: &Arc<Context>, who: &Who, fleet: &FleetId, service: Service) -> Result<(), Problem> {
+    if !allow(who, Action::See, Resource::Fleet(fleet)) {
+        return Err(no_such_fleet(fleet));
+    }
+    if service == Service::UploadPack || allow(who, Action::Push, Resource::Fleet(fleet)) {
+        return Ok(());
+    }
+    let (owner, role) = (&fleet.owner, who.role_with(&fleet.owner));
+    let needed = Action::Push.needed();
+    let mut message =
+        format!("`{}` is `{role}` with `{owner}`: a push to `{fleet}` needs {needed}\nnothing changed", who.name);
+    if let Some(repository) = context.enter_known(fleet) {
+        let mut state = repository.state.lock().await;
+        let words = remember(context, &repository, who.name.as_str(), &mut state, &[], Record::role()).await;
+        message.extend(words.map(|words| format!("\n{words}")));
+    }
+    Err(Problem(StatusCode::FORBIDDEN, message))
 }
 
 fn protocol(headers: &HeaderMap) -> Option<&str> {

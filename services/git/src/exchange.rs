@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use futures_util::stream;
+use schemas::access::Who;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -90,7 +91,7 @@ pub(crate) async fn push(
     context: &Arc<Context>,
     repository: InUse,
     turn: Turn,
-    actor: String,
+    who: Who,
     body: Body,
     packing: Encoding,
 ) -> Result<Body, GitError> {
@@ -102,7 +103,7 @@ pub(crate) async fn push(
     command.stdin(Stdio::piped()).env(hook::SOCKET, SOCKET_FROM_REPOSITORY).env(hook::PUSH, id.to_string());
     let child = context.launcher.spawn(command).await.map_err(|source| fault(service, source))?;
     let (answer, pieces) = mpsc::channel(PIECES);
-    let push = Arc::new(Push::new(id, repository, actor));
+    let push = Arc::new(Push::new(id, repository, who));
     context.begin(Arc::clone(&push));
     let (context, idle) = (Arc::clone(context), context.config.limits.idle);
     context.tasks.clone().spawn(async move {

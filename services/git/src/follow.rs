@@ -17,6 +17,7 @@ const CATCH_UP: Duration = Duration::from_secs(10);
 pub(crate) async fn fold(context: &Arc<Context>, follow: &mut Follow, head: u64) -> Result<(), ReadError> {
     while *context.position.borrow() < head {
         let event = follow.next().await?;
+        context.fullness.take(&event);
         if let Some(fleet) = git_event_of(&event) {
             let repository = context.enter(fleet);
             let mut state = repository.state.lock().await;
@@ -50,6 +51,7 @@ pub(crate) async fn follow(context: &Arc<Context>, mut follow: Follow) {
 
 async fn take(context: &Arc<Context>, event: Event) {
     let position = event.position;
+    context.fullness.take(&event);
     if let Some(fleet) = git_event_of(&event) {
         let repository = context.enter(fleet);
         let mut state = repository.state.lock().await;

@@ -84,7 +84,7 @@ async fn refuse(
     pen.say(&refused.message).await;
     if let Some(record) = refused.record.filter(|_| !only_plan) {
         let mut state = push.repository.state.lock().await;
-        if let Some(words) = remember(context, push, &mut state, updates, record).await {
+        if let Some(words) = remember(context, &push.repository, &push.actor, &mut state, updates, record).await {
             pen.say(&words).await;
         }
     }
@@ -100,6 +100,11 @@ async fn inspect(
     pen: &mut Pen,
 ) -> Result<Inspected, Refused> {
     let fleet = &push.repository.fleet;
+    refs::permitted(&push.who, fleet, &updates)?;
+    // A refusal that is remembered would be one more event: this one leaves none.
+    if let Some(reason) = context.fullness.refusal().filter(|_| !options.plan) {
+        return Err(Refused::untold(reason));
+    }
     let now = {
         let state = push.repository.state.lock().await;
         if state.deploy.is_none() && !options.create && !options.plan {
@@ -223,11 +228,14 @@ fn first_deploy(branches: &BTreeMap<String, (Oid, Checked)>) -> Result<String, R
 
 /// The deploy branch was decided by the first push.
 fn stays(deploy: &str, checked: &Checked) -> Result<(), Refused> {
+    let Some(fault) = deploy_changed(deploy, checked) else { return Ok(()) };
+    Err(Refused::faults(report(std::slice::from_ref(&fault)), std::slice::from_ref(&fault)))
+}
+
+/// The fault of a tree that wants another deploy branch.
+pub(crate) fn deploy_changed(deploy: &str, checked: &Checked) -> Option<Fault> {
     let said = &checked.desired.fleet.deploy;
-    if said == deploy {
-        return Ok(());
-    }
-    let fault = Fault {
+    (said != deploy).then(|| Fault {
         path: "fleet.json".to_owned(),
         line: 1,
         column: 1,
@@ -236,8 +244,7 @@ fn stays(deploy: &str, checked: &Checked) -> Result<(), Refused> {
         expected: format!("`deploy` stays `{deploy}`: the first push decided it, and changing it is not possible yet"),
         hint: None,
         also: Vec::new(),
-    };
-    Err(Refused::faults(report(std::slice::from_ref(&fault)), std::slice::from_ref(&fault)))
+    })
 }
 
 /// The fleet as it is now, from the registry.

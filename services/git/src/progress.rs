@@ -99,7 +99,11 @@ async fn show(context: &Context, push: &Push, mut accepted: Accepted, commit: &O
             }
             () = tokio::time::sleep_until(ask_at) => {
                 ask_at = Instant::now() + silence;
-                if let Some(why) = away(context, watch.node.as_ref()).await {
+                let node = match &watch.node {
+                    Some(node) => Some(node.clone()),
+                    None => bound(context, push, &accepted).await,
+                };
+                if let Some(why) = away(context, node.as_ref()).await {
                     let wait = format!("{why}; the rollout waits for it; `fleetlog wait {}`", commit.short());
                     return pen.say(&wait).await;
                 }
@@ -108,10 +112,21 @@ async fn show(context: &Context, push: &Push, mut accepted: Accepted, commit: &O
     }
 }
 
+/// The node of the agent that the pushed fleet is bound to, where it is: before a rollout names one.
+async fn bound(context: &Context, push: &Push, accepted: &Accepted) -> Option<NodeName> {
+    let question = FleetRequest { fleet: push.repository.fleet.clone(), min_position: accepted.position };
+    // Not a reason to leave: asked again later.
+    let answer = context.bus.ask(&question, context.config.limits.ask).await.ok()?;
+    answer.fleet?.desired.agent().cloned()
+}
+
 /// Why nothing can happen now, if somebody who is needed is away.
 async fn away(context: &Context, node: Option<&NodeName>) -> Option<String> {
     match context.bus.ask(&NodesRequest {}, context.config.limits.ask).await {
         Ok(answer) => {
+            if let Some(node) = node.filter(|node| !answer.nodes.iter().any(|line| line.node == **node)) {
+                return Some(format!("node {node} is away: nobody has heard of it yet"));
+            }
             let wanted = answer.nodes.into_iter().filter(|line| node.is_none_or(|node| *node == line.node));
             wanted.filter_map(|line| Some(format!("node {} is away: {}", line.node, line.away?))).next()
         }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use schemas::access::Who;
 use schemas::descriptors::Changes;
 use schemas::event::{Event, PackRef, RefUpdate};
 use schemas::names::Oid;
@@ -19,8 +20,10 @@ pub(crate) struct Push {
     pub(crate) id: Uuid,
     /// Where to.
     pub(crate) repository: InUse,
-    /// Who.
+    /// Who, for events.
     pub(crate) actor: String,
+    /// Who, as the door let them in.
+    pub(crate) who: Who,
     /// Cancelled once the client has hung up.
     pub(crate) left: CancellationToken,
     stage: Mutex<Stage>,
@@ -75,11 +78,12 @@ pub(crate) struct Accepted {
 }
 
 impl Push {
-    pub(crate) fn new(id: Uuid, repository: InUse, actor: String) -> Self {
+    pub(crate) fn new(id: Uuid, repository: InUse, who: Who) -> Self {
         Self {
             id,
             repository,
-            actor,
+            actor: who.name.to_string(),
+            who,
             left: CancellationToken::new(),
             stage: Mutex::default(),
             transaction: Mutex::default(),

@@ -1,7 +1,8 @@
 //! Which refs a push wants to move, and whether it may.
 
+use schemas::access::{Action, Resource, Who, allow};
 use schemas::event::RefUpdate;
-use schemas::names::Oid;
+use schemas::names::{FleetId, Oid};
 
 use crate::refuse::Refused;
 use crate::repository::State;
@@ -32,6 +33,17 @@ pub(crate) fn parse_line(line: &str) -> Result<RefUpdate, Refused> {
     match (ids, words.next()) {
         (Some((old, new)), Some(name)) => Ok(RefUpdate { name: name.to_owned(), old, new }),
         _ => Err(Refused::not_allowed("ref-name", format!("cannot read the ref update {line:?}"))),
+    }
+}
+
+/// Whether who pushes may move each of these refs.
+pub(crate) fn permitted(who: &Who, fleet: &FleetId, updates: &[RefUpdate]) -> Result<(), Refused> {
+    match updates.iter().find(|it| !allow(who, Action::Push, Resource::Ref(fleet, &it.name))) {
+        None => Ok(()),
+        Some(update) => {
+            let (name, role, needed) = (&who.name, who.role_with(&fleet.owner), Action::Push.needed());
+            Err(Refused::role(format!("`{name}` is `{role}`: moving `{}` needs {needed}", update.name)))
+        }
     }
 }
 

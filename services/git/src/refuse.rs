@@ -58,7 +58,19 @@ pub(crate) struct Record {
     faults: usize,
 }
 
+impl Record {
+    /// Who pushes may not.
+    pub(crate) fn role() -> Self {
+        Self { refusal: Refusal::NotAllowed, codes: vec!["role".to_owned()], faults: 1 }
+    }
+}
+
 impl Refused {
+    /// Who pushes may not move this ref.
+    pub(crate) fn role(message: String) -> Self {
+        Self { message: format!("refused: {message}\nnothing changed"), record: Some(Record::role()) }
+    }
+
     /// Leaves no trace, such as where the log is away.
     pub(crate) fn untold(message: impl Into<String>) -> Self {
         Self { message: message.into(), record: None }
@@ -99,14 +111,15 @@ pub(crate) async fn turned_down(context: &Context, push: &Push, head: &Head) {
     let record = Record { refusal: Refusal::NotAllowed, codes: vec!["unpack".to_owned()], faults: 1 };
     let mut state = push.repository.state.lock().await;
     // What could not be remembered is in the platform's own log by now; nobody is left to be told.
-    remember(context, push, &mut state, &commands.updates, record).await;
+    remember(context, &push.repository, &push.actor, &mut state, &commands.updates, record).await;
 }
 
 /// Remembers a refusal, where the fleet exists. Says what the pusher has to know about that, if anything.
 /// The caller holds the fleet's lock.
 pub(crate) async fn remember(
     context: &Context,
-    push: &Push,
+    repository: &Repository,
+    actor: &str,
     state: &mut State,
     updates: &[RefUpdate],
     record: Record,
@@ -114,10 +127,10 @@ pub(crate) async fn remember(
     state.deploy.as_ref()?;
     let draft = Draft {
         id: streams::clock::new_id(),
-        scope: push.repository.scope(),
+        scope: repository.scope(),
         subject: updates.first().map_or_else(|| "refs".to_owned(), |update| update.name.clone()),
         time: streams::clock::now(),
-        actor: push.actor.clone(),
+        actor: actor.to_owned(),
         cause: None,
         data: Data::GitRefused(GitRefused {
             refs: updates.to_vec(),
@@ -126,9 +139,9 @@ pub(crate) async fn remember(
             faults: u32::try_from(record.faults).unwrap_or(u32::MAX),
         }),
     };
-    let remembered = append(context, &push.repository, state, &draft).await;
+    let remembered = append(context, repository, state, &draft).await;
     remembered.err().map(|error| {
-        tracing::warn!(fleet = %push.repository.fleet, error, "a refused push could not be remembered");
+        tracing::warn!(fleet = %repository.fleet, error, "a refused push could not be remembered");
         format!("this refusal could not be written to the log: {error}")
     })
 }

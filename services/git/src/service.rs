@@ -16,7 +16,7 @@ use crate::error::{FolderError, RunError, StartError};
 use crate::launch::Launcher;
 use crate::layout::{Layout, fault, remove};
 use crate::settle::drop_strangers;
-use crate::{desk, door, follow, sweep};
+use crate::{desk, door, follow, plan, sweep};
 
 /// The Git service.
 pub struct Service {
@@ -38,7 +38,7 @@ impl Service {
         let layout = Layout::prepare(&config.folder, &config.program, config.limits.push_bytes)?;
         let launcher = Launcher::start(&layout)?;
         let head = bus.head().await.map_err(StartError::Log)?;
-        let mut follow = bus.follow(Filter::All, 0);
+        let mut follow = bus.follow(Filter::All, 0).named("git");
         let context = Arc::new(Context::new(config, layout, launcher, bus, shutdown));
         match follow::fold(&context, &mut follow, head).await {
             Ok(()) => repair(&context).await?,
@@ -53,7 +53,7 @@ impl Service {
         Ok(Self { context, follow, listener })
     }
 
-    /// The routes, to be mounted at `/git` behind a door that authenticates and leaves the `schemas::names::Actor` as
+    /// The routes, to be mounted at `/git` behind a door that authenticates and leaves `schemas::access::Who` it was as
     /// an extension of the request.
     pub fn router(&self) -> Router {
         door::router(Arc::clone(&self.context))
@@ -78,7 +78,13 @@ impl Service {
             async { if stopped { context.shutdown.cancelled().await } else { follow::follow(&context, follow).await } };
         let over = CancellationToken::new();
         // Each of them ends when `shutdown` is cancelled, and not before; the hooks' desk after the last push.
-        tokio::join!(following, sweep::sweep(&context), desk::serve(&context, listener, &over), drain(&context, &over));
+        tokio::join!(
+            following,
+            sweep::sweep(&context),
+            plan::answer(&context),
+            desk::serve(&context, listener, &over),
+            drain(&context, &over)
+        );
         let after = *context.position.borrow();
         let stopped = lock(&context.stopped).clone();
         stopped.map_or(Ok(()), |source| Err(RunError::Stopped { after, source }))

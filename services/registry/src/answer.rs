@@ -1,116 +1,252 @@
 //! Answers the questions of the other services, each at the position that it asks for or later.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use schemas::query::{Fault, FaultCode, FleetAnswer, FleetRequest, FleetsAnswer, FleetsRequest};
-use streams::{Asked, Question, Questions, View};
-use tokio::task::JoinSet;
+use schemas::names::FleetId;
+use schemas::query::{
+    At, Fault, FaultCode, FleetAnswer, FleetRequest, FleetsAnswer, FleetsRequest, HistoryAnswer, HistoryRequest,
+    PastAnswer, PastRequest, VariablesAnswer, VariablesRequest,
+};
+use streams::{Asked, Bus, Question, Questions};
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Error;
-use crate::fleets::{Fleets, line};
+use crate::error::{Error, with_causes};
+use crate::line::line;
+use crate::live::{From, Live};
+use crate::store::{Snapshot, StoreError, beyond, not_found};
 
-/// How long a question waits for the position that it names.
-const WITHIN: Duration = Duration::from_secs(5);
 /// Questions of one kind that are answered at the same time; the next waits until one of them is.
 const AT_ONCE: usize = 256;
-/// Fleets in one answer.
+/// Fleets, or ranges of one value, in one answer.
 const MAX_PAGE: u32 = 1_000;
 
 /// A question about fleets.
-pub(crate) trait AboutFleets: Question + Send + Sync + 'static {
+pub(crate) trait AboutFleets: Question<Answer: Send> + Send + Sync + 'static {
+    /// Where the answer comes from.
+    const FROM: From;
     /// The position that it wants.
     fn min_position(&self) -> u64;
-    /// The answer, at a position.
-    fn look_up(&self, view: &View<Fleets>) -> Self::Answer;
+    /// The moment that it is about; none: now.
+    fn at(&self) -> Option<&At> {
+        None
+    }
+    /// The answer. Blocks where it comes from the database.
+    fn look_up(&self, live: &Live) -> Result<Self::Answer, Fault>;
 }
 
 impl AboutFleets for FleetRequest {
+    const FROM: From = From::Memory;
+
     fn min_position(&self) -> u64 {
         self.min_position
     }
 
-    fn look_up(&self, view: &View<Fleets>) -> FleetAnswer {
-        let (fleet, position) = view.read(|fleets, position| (fleets.get(&self.fleet), position));
-        FleetAnswer { position, fleet: fleet.map(|it| (*it).clone()) }
+    fn look_up(&self, live: &Live) -> Result<FleetAnswer, Fault> {
+        let (fleet, position) = live.look(|fold| (fold.get(&self.fleet), fold.position()));
+        Ok(FleetAnswer { position, fleet: fleet.map(|it| (*it).clone()) })
     }
 }
 
 impl AboutFleets for FleetsRequest {
+    const FROM: From = From::Memory;
+
     fn min_position(&self) -> u64 {
         self.min_position
     }
 
-    fn look_up(&self, view: &View<Fleets>) -> FleetsAnswer {
+    fn look_up(&self, live: &Live) -> Result<FleetsAnswer, Fault> {
         let limit = self.limit.clamp(1, MAX_PAGE) as usize;
-        let ((fleets, more), position) =
-            view.read(|fleets, position| (fleets.page(self.after.as_ref(), limit), position));
-        FleetsAnswer { position, fleets: fleets.iter().map(|it| line(it)).collect(), more }
+        let ((fleets, more), position) = live.look(|fold| (fold.page(self.after.as_ref(), limit), fold.position()));
+        Ok(FleetsAnswer { position, fleets: fleets.iter().map(|it| line(it)).collect(), more })
     }
+}
+
+impl AboutFleets for PastRequest {
+    const FROM: From = From::Disk;
+
+    fn min_position(&self) -> u64 {
+        self.min_position
+    }
+
+    fn at(&self) -> Option<&At> {
+        Some(&self.at)
+    }
+
+    fn look_up(&self, live: &Live) -> Result<PastAnswer, Fault> {
+        read(live, |snapshot| {
+            let Some(fleet) = snapshot.find(&self.fleet)? else { return Ok(Err(no_fleet(&self.fleet))) };
+            Ok(match snapshot.moment(&fleet, &self.at)? {
+                Ok(position) => Ok(PastAnswer { position, fleet: snapshot.past(&fleet, position)? }),
+                Err(fault) => Err(fault),
+            })
+        })
+    }
+}
+
+impl AboutFleets for VariablesRequest {
+    const FROM: From = From::Disk;
+
+    fn min_position(&self) -> u64 {
+        self.min_position
+    }
+
+    fn at(&self) -> Option<&At> {
+        self.at.as_ref()
+    }
+
+    fn look_up(&self, live: &Live) -> Result<VariablesAnswer, Fault> {
+        read(live, |snapshot| {
+            let Some(fleet) = snapshot.find(&self.fleet)? else { return Ok(Err(no_fleet(&self.fleet))) };
+            let moment = match &self.at {
+                Some(at) => snapshot.moment(&fleet, at)?,
+                None => Ok(snapshot.position()?),
+            };
+            Ok(match moment {
+                Ok(position) => Ok(VariablesAnswer { position, variables: snapshot.variables(&fleet, position)? }),
+                Err(fault) => Err(fault),
+            })
+        })
+    }
+}
+
+impl AboutFleets for HistoryRequest {
+    const FROM: From = From::Disk;
+
+    fn min_position(&self) -> u64 {
+        self.min_position
+    }
+
+    fn at(&self) -> Option<&At> {
+        self.at.as_ref()
+    }
+
+    fn look_up(&self, live: &Live) -> Result<HistoryAnswer, Fault> {
+        let limit = self.limit.clamp(1, MAX_PAGE) as usize;
+        read(live, |snapshot| {
+            let Some(fleet) = snapshot.find(&self.fleet)? else { return Ok(Err(no_fleet(&self.fleet))) };
+            let moment = match &self.at {
+                Some(at) => snapshot.moment(&fleet, at)?,
+                None => Ok(snapshot.position()?),
+            };
+            let position = match moment {
+                Ok(position) => position,
+                Err(fault) => return Ok(Err(fault)),
+            };
+            let history = snapshot.history(&fleet, &self.path, position, self.before, limit)?;
+            Ok(match history {
+                Some((ranges, more)) => Ok(HistoryAnswer { position, ranges, more }),
+                None => Err(self.no_path(snapshot.variables(&fleet, position)?.into_keys())),
+            })
+        })
+    }
+}
+
+/// What asks for a path that is none.
+trait NoPath {
+    fn no_path(&self, known: impl Iterator<Item = String>) -> Fault;
+}
+
+impl NoPath for HistoryRequest {
+    fn no_path(&self, known: impl Iterator<Item = String>) -> Fault {
+        let (fleet, path) = (&self.fleet, &self.path);
+        let below: Vec<_> = known.filter(|it| it.starts_with(&format!("{path}."))).take(5).collect();
+        let hint = if below.is_empty() {
+            format!("GET /v1/fleets/{fleet}/variables, or `fleetlog vars`, lists all paths")
+        } else {
+            format!("below it are `{}`", below.join("`, `"))
+        };
+        not_found(format!("`{path}` never had a value in `{fleet}`: {hint}"))
+    }
+}
+
+fn no_fleet(fleet: &FleetId) -> Fault {
+    not_found(format!("there is no fleet `{fleet}`: `git push … -o create` makes one; GET /v1/fleets lists them"))
+}
+
+/// Looks into the database. One that cannot be read is given up, and made anew.
+fn read<R>(live: &Live, look: impl FnOnce(&Snapshot<'_>) -> Result<Result<R, Fault>, StoreError>) -> Result<R, Fault> {
+    let behind = |message: String| Fault { code: FaultCode::Behind, message };
+    let Some(store) = live.store() else {
+        return Err(behind("the registry's database is being made anew from the log: ask again in a while".to_owned()));
+    };
+    store.read(look).unwrap_or_else(|error| {
+        live.give_up(&store, &error);
+        Err(behind(format!("the registry's database is made anew, because it cannot be read: {}", with_causes(&error))))
+    })
 }
 
 /// Answers every question of one kind until it is told to stop.
 pub(crate) async fn all<Q>(
     mut questions: Questions<Q>,
-    view: &View<Fleets>,
+    live: &Arc<Live>,
+    bus: &Bus,
     shutdown: &CancellationToken,
 ) -> Result<(), Error>
 where
     Q: AboutFleets,
-    Q::Answer: Send,
 {
     let subject = Q::SUBJECT;
     let mut under_way = JoinSet::new();
     loop {
         // Every arm is cancel-safe: a cancelled `next` has taken no question, a cancelled `join_next` no result.
         tokio::select! {
-            () = shutdown.cancelled() => break,
-            Some(end) = under_way.join_next() => {
-                if let Err(error) = end {
-                    tracing::error!(subject, %error, "an answer ended before it was given");
-                }
-            }
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            Some(end) = under_way.join_next() => end.map_err(|source| Error::Broke { source })?,
             asked = questions.next(), if under_way.len() < AT_ONCE => {
-                let Some(asked) = asked else { return Err(Error::Closed { subject }) };
-                under_way.spawn(answer(asked, view.clone()));
+                let asked = asked.ok_or(Error::Closed { subject })?;
+                under_way.spawn(answer(asked, live.clone(), bus.clone()));
             }
         }
     }
-    // Who still waits for a position is not kept waiting for a registry that goes.
-    under_way.shutdown().await;
-    Ok(())
 }
 
-async fn answer<Q>(asked: Asked<Q>, view: View<Fleets>)
-where
-    Q: AboutFleets,
-    Q::Answer: Send,
-{
-    let answer = match ready_for(&asked.question, &view).await {
-        Ok(()) => Ok(asked.question.look_up(&view)),
-        Err(fault) => Err(fault),
+async fn answer<Q: AboutFleets>(asked: Asked<Q>, live: Arc<Live>, bus: Bus) {
+    let (question, answer) = match ready_for(&asked.question, &live, &bus).await {
+        Err(fault) => (asked, Err(fault)),
+        Ok(()) if Q::FROM == From::Memory => {
+            let answer = asked.question.look_up(&live);
+            (asked, answer)
+        }
+        Ok(()) => {
+            let looked = spawn_blocking(move || {
+                let answer = asked.question.look_up(&live);
+                (asked, answer)
+            });
+            match looked.await {
+                Ok(looked) => looked,
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "an answer broke off");
+                    return;
+                }
+            }
+        }
     };
-    if let Err(error) = asked.reply(answer).await {
-        // The asker's own deadline tells it; here it is only worth a line.
-        tracing::warn!(subject = Q::SUBJECT, error = &error as &dyn std::error::Error, "an answer was not delivered");
+    if let Err(error) = question.reply(answer).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "an answer was not delivered");
     }
 }
 
-/// Waits for the wanted position. A fold that has stopped answers nothing: what it knows may be wrong by now.
-async fn ready_for<Q: AboutFleets>(question: &Q, view: &View<Fleets>) -> Result<(), Fault> {
-    let stopped = || view.stopped().map(|why| Fault { code: FaultCode::Stopped, message: why });
-    if let Some(fault) = stopped() {
-        return Err(fault);
+/// Waits for the wanted position, and for the moment that the question is about where the log has it already.
+async fn ready_for<Q: AboutFleets>(question: &Q, live: &Live, bus: &Bus) -> Result<(), Fault> {
+    let mut wanted = question.min_position();
+    let here = live.position(Q::FROM);
+    let beyond_here = match question.at() {
+        Some(At::Position(position)) if *position > here => Some(*position),
+        // Until its end is here, the log may hold an event before that time that is not.
+        Some(At::Time(_)) => Some(0),
+        _ => None,
+    };
+    if let Some(position) = beyond_here {
+        let unknown =
+            |error| Fault { code: FaultCode::Behind, message: format!("where the log ends is not known: {error}") };
+        let head = bus.head().await.map_err(unknown)?;
+        wanted = wanted.max(head);
+        // A commit of at least seven digits may look like a position.
+        if position > head && position < 1_000_000 {
+            return Err(beyond(position, head));
+        }
     }
-    let wanted = question.min_position();
-    view.at_least(wanted, WITHIN).await.map_err(|_| {
-        stopped().unwrap_or_else(|| Fault {
-            code: FaultCode::Behind,
-            message: format!(
-                "the registry is at position {} and did not reach {wanted} within {} s",
-                view.position(),
-                WITHIN.as_secs()
-            ),
-        })
-    })
+    live.reach(Q::FROM, wanted).await
 }

@@ -1,6 +1,9 @@
 //! Why the registry cannot go on.
 
 use streams::ReadError;
+use tokio::task::JoinError;
+
+use crate::store::StoreError;
 
 /// Why the registry cannot start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -27,4 +30,37 @@ pub enum Error {
         /// The subject of the question.
         subject: &'static str,
     },
+    /// The database cannot be made.
+    #[error("the registry has no database")]
+    Store {
+        /// What the database said.
+        #[source]
+        source: StoreError,
+    },
+    /// The log cannot be read.
+    #[error("the registry cannot read the log")]
+    Read {
+        /// What the bus said.
+        #[source]
+        source: ReadError,
+    },
+    /// A part of it broke off.
+    #[error("a part of the registry broke off")]
+    Broke {
+        /// How.
+        #[source]
+        source: JoinError,
+    },
+}
+
+/// An error with its causes, where it ends in a text.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(it) = cause {
+        text.push_str(": ");
+        text.push_str(&it.to_string());
+        cause = it.source();
+    }
+    text
 }

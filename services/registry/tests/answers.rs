@@ -9,7 +9,7 @@ use registry::{Readiness, Service};
 use schemas::event::{Data, Draft, GitPushed, RefUpdate, RolloutPlanned, RolloutSucceeded, Scope};
 use schemas::names::FleetId;
 use schemas::query::{Fault, FaultCode, FleetRequest, FleetsRequest};
-use streams::{AskError, Bus, Expected, Server, ServerConfig, clock};
+use streams::{AskError, Bus, Expected, Server, ServerConfig, Users, clock};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,24 +25,30 @@ struct Log {
     running: JoinSet<Result<(), registry::Error>>,
     shutdown: CancellationToken,
     server: Server,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Log {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let lock = File::create(folder.path().join("lock")).unwrap();
-        let config = ServerConfig { program: nats_server(), store: folder.path().join("nats"), lock };
+        let config =
+            ServerConfig { program: nats_server(), store: folder.path().join("nats"), lock, users: Users::Tests };
         let server = Server::start(config).await.unwrap();
         streams::provision(&server.access()).await.unwrap();
         let bus = Bus::connect(&server.access()).await.unwrap();
         let shutdown = CancellationToken::new();
-        Self { bus, running: JoinSet::new(), shutdown, server, _folder: folder }
+        Self { bus, running: JoinSet::new(), shutdown, server, folder }
+    }
+
+    /// Where the registry has its database.
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("registry")
     }
 
     /// Starts the registry.
     async fn registry(&mut self) -> Readiness {
-        let service = Service::start(self.bus.clone(), self.shutdown.clone()).await.unwrap();
+        let service = Service::start(self.path(), self.bus.clone(), self.shutdown.clone()).await.unwrap();
         let readiness = service.readiness();
         self.running.spawn(service.run());
         readiness
@@ -159,7 +165,7 @@ async fn it_is_ready_once_it_has_read_what_was_there() {
     for _ in 0..20 {
         log.push("acme/shop").await;
     }
-    let service = Service::start(log.bus.clone(), log.shutdown.clone()).await.unwrap();
+    let service = Service::start(log.path(), log.bus.clone(), log.shutdown.clone()).await.unwrap();
     let readiness = service.readiness();
     assert!(readiness.ready().is_some_and(|why| why.contains("of 20")), "{:?}", readiness.ready());
     log.running.spawn(service.run());

@@ -6,6 +6,7 @@
 mod answer;
 mod command;
 mod decide;
+mod gaps;
 mod nodes;
 mod observe;
 mod rollout;
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use schemas::descriptors::Desired;
-use schemas::event::{CoordinatorTook, Data, Draft, Event, RolloutResumed, Scope, StepStatus, Topic};
+use schemas::event::{CoordinatorTook, Data, Draft, Event, Level, RolloutResumed, Scope, StepStatus, Topic};
 use schemas::fleet::{Fleet, RolloutStatus};
 use schemas::names::{FleetId, Oid};
 use schemas::spec::DigestKey;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::command::Fence;
+use self::gaps::{LONG, Watches};
 use self::nodes::Nodes;
 use crate::error::CoordinatorError;
 
@@ -52,6 +54,12 @@ pub struct Coordinator {
     /// Fleets about which something may have to be done.
     dirty: BTreeSet<FleetId>,
     nodes: Nodes,
+    /// Until when each node was watched.
+    watches: Watches,
+    /// How full the log is.
+    fullness: Level,
+    /// Sequence in `OBS` of the first report that waits until there is room.
+    held: Option<u64>,
     state: State,
 }
 
@@ -87,7 +95,7 @@ impl State {
 impl Coordinator {
     /// Makes ready to read the log; everything else happens in [`run`](Self::run).
     pub fn start(bus: Bus, key: DigestKey, shutdown: CancellationToken) -> Self {
-        let follow = bus.follow(Filter::All, 0);
+        let follow = bus.follow(Filter::All, 0).named("coordinator");
         Self {
             fence: Fence { incarnation: bus.incarnation(), epoch: 0 },
             instance: clock::new_id(),
@@ -103,8 +111,17 @@ impl Coordinator {
             overtaken: BTreeMap::new(),
             dirty: BTreeSet::new(),
             nodes: Nodes::default(),
+            watches: Watches::new(LONG),
+            fullness: Level::Normal,
+            held: None,
             state: State::new("reading the log"),
         }
+    }
+
+    /// The same, but a time without an agent's eye on its Docker is a gap from this length on, instead of 10 s.
+    #[must_use]
+    pub fn with_gaps_from(self, long: jiff::SignedDuration) -> Self {
+        Self { watches: Watches::new(long), ..self }
     }
 
     /// Tells whether it is ready, also while [`run`](Self::run) has the coordinator.
@@ -144,6 +161,10 @@ impl Coordinator {
         let shutdown = self.shutdown.clone();
         loop {
             self.drive().await?;
+            if let Some(obs) = self.released() {
+                tracing::info!(obs, "the log has room again: taking what was held back");
+                reports = self.bus.reports(obs.saturating_sub(1));
+            }
             // Every arm is cancel-safe: what was not returned comes with the next call.
             tokio::select! {
                 biased;
@@ -166,6 +187,12 @@ impl Coordinator {
     fn fold(&mut self, event: &Event) -> Result<(), CoordinatorError> {
         self.position = event.position;
         self.reported = self.reported.max(observe::sequence(&event.data));
+        self.watches.fold(event);
+        if let Data::LevelRaised(it) = &event.data
+            && it.stream == streams::catalog::EVENTS
+        {
+            self.fullness = it.level;
+        }
         match (&event.data, event.scope.fleet()) {
             (Data::CoordinatorTook(it), _) => {
                 self.took = (event.position, it.instance);
@@ -327,5 +354,6 @@ fn remember(before: &mut Desired, fleet: &Fleet) {
         before.containers.entry(name.clone()).or_insert_with(|| container.clone());
     }
     before.volumes.extend(fleet.desired.volumes.clone());
+    before.nodes.extend(fleet.desired.nodes.clone());
     before.variables.extend(fleet.desired.variables.clone());
 }

@@ -1,73 +1,79 @@
-//! Who may do what, generated from the table: lists of what is allowed, everything else is denied.
+//! The users of the server: one a service, each with rights, inbox and password of its own.
 
-use super::{EVENTS, OBS, PACKS, PLAIN, STREAMS, WORK};
-
-/// A user of the server.
-#[derive(Debug, Clone)]
-pub struct User {
-    /// The name.
-    pub name: &'static str,
-    /// Subjects that it may publish to.
-    pub publish: Vec<String>,
-    /// Subjects that it may subscribe to.
-    pub subscribe: Vec<String>,
+/// Who somebody is on the wires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum User {
+    /// Makes the streams at a start; gone after it.
+    Provision,
+    /// The process itself: opens the log, watches how full the streams are.
+    Platform,
+    /// Takes pushes.
+    Git,
+    /// Answers what is, and was.
+    Registry,
+    /// Shazam's half that decides.
+    Coordinator,
+    /// The halves on a Docker host together: shazam's, tasker's, logger's, monitor's.
+    Agent,
+    /// Tasker's half that decides.
+    Tasker,
+    /// Logger's half that indexes.
+    Logger,
+    /// Monitor's half that serves.
+    Monitor,
+    /// Profiles, members, tokens.
+    Profiles,
+    /// The HTTP door.
+    Api,
+    /// For tests of a single crate, where a server is asked for it: whatever any of the services may do.
+    Everything,
 }
 
 impl User {
-    /// Where answers to this user go. Each user has its own, so that none can read another's.
-    pub(crate) fn inbox(name: &str) -> String {
-        format!("_INBOX_{name}")
-    }
-}
+    /// One for each service.
+    pub const SERVICES: [Self; 10] = [
+        Self::Platform,
+        Self::Git,
+        Self::Registry,
+        Self::Coordinator,
+        Self::Agent,
+        Self::Tasker,
+        Self::Logger,
+        Self::Monitor,
+        Self::Profiles,
+        Self::Api,
+    ];
 
-/// Name of the user that makes the streams.
-pub(crate) const PROVISION: &str = "provision";
-/// Name of the user that the services are.
-pub(crate) const PLATFORM: &str = "platform";
+    /// Its name at the server.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Provision => "provision",
+            Self::Platform => "platform",
+            Self::Git => "git",
+            Self::Registry => "registry",
+            Self::Coordinator => "coordinator",
+            Self::Agent => "agent",
+            Self::Tasker => "tasker",
+            Self::Logger => "logger",
+            Self::Monitor => "monitor",
+            Self::Profiles => "profiles",
+            Self::Api => "api",
+            Self::Everything => "everything",
+        }
+    }
 
-/// The two users.
-pub fn users() -> [User; 2] {
-    [provision(), platform()]
-}
+    /// Where answers to this user go. Each has its own, so that none can read another's.
+    pub(crate) fn inbox(self) -> String {
+        format!("_INBOX_{}", self.name())
+    }
 
-/// Makes streams and looks at them; changes none.
-fn provision() -> User {
-    let mut publish = vec!["$JS.API.INFO".to_owned()];
-    for stream in STREAMS {
-        publish.push(format!("$JS.API.STREAM.CREATE.{}", stream.name));
-        publish.push(format!("$JS.API.STREAM.INFO.{}", stream.name));
+    /// Whether this one is meant where the table says `other`.
+    pub(super) fn is(self, other: Self) -> bool {
+        self == other || (self == Self::Everything && other != Self::Provision)
     }
-    User { name: PROVISION, publish, subscribe: vec![format!("{}.>", User::inbox(PROVISION))] }
-}
 
-/// Does everything that the services do.
-///
-/// The lists name `$JS.API.…` although the streams live in a domain: the server maps the domain's form before it checks.
-fn platform() -> User {
-    let inbox = format!("{}.>", User::inbox(PLATFORM));
-    let mut publish: Vec<String> = STREAMS.iter().flat_map(|it| it.subjects).map(|&it| it.to_owned()).collect();
-    publish.extend(PLAIN.iter().map(|it| it.subject.to_owned()));
-    publish.push(inbox.clone());
-    for stream in STREAMS {
-        let name = stream.name;
-        publish.push(format!("$JS.API.STREAM.INFO.{name}"));
-        // With a name, so that a filter would be part of the subject and could be limited here.
-        publish.push(format!("$JS.API.CONSUMER.CREATE.{name}.>"));
-        publish.push(format!("$JS.API.CONSUMER.INFO.{name}.*"));
-        publish.push(format!("$JS.API.CONSUMER.MSG.NEXT.{name}.*"));
+    /// Whether the table names this one.
+    pub(super) fn in_list(self, users: &[Self]) -> bool {
+        users.iter().any(|&it| self.is(it))
     }
-    for name in [EVENTS, PACKS] {
-        publish.push(format!("$JS.API.STREAM.MSG.GET.{name}"));
-    }
-    // Readers come and go; the durable consumers of `WORK` stay.
-    for name in [EVENTS, OBS, PACKS] {
-        publish.push(format!("$JS.API.CONSUMER.DELETE.{name}.*"));
-    }
-    publish.push(format!("$JS.API.STREAM.MSG.DELETE.{PACKS}"));
-    // Acknowledgements go to one of two forms, depending on the server's version.
-    publish.push(format!("$JS.ACK.{WORK}.>"));
-    publish.push(format!("$JS.ACK.*.*.{WORK}.>"));
-    let mut subscribe = vec![inbox];
-    subscribe.extend(PLAIN.iter().map(|it| it.subject.to_owned()));
-    User { name: PLATFORM, publish, subscribe }
 }

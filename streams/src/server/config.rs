@@ -1,5 +1,6 @@
 //! The server's configuration: a private file that is written anew at each start, with new passwords.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -7,12 +8,16 @@ use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{ServerError, file};
+use super::{ServerError, Users, file};
 use crate::access::{Access, Credentials};
-use crate::catalog::{DOMAIN, MAX_PAYLOAD_BYTES, PLATFORM, PROVISION, users};
+use crate::catalog::{DOMAIN, MAX_PAYLOAD_BYTES, User, rights};
+use crate::level::Room;
 
 /// Beside the server's own `jetstream/` in its store.
 const FILE: &str = "server.conf";
+
+/// What streams in memory may take, all together; its own default is three quarters of the machine's memory.
+const MEMORY_BYTES: u64 = 256 << 20;
 
 /// Below the ports that Linux gives to outgoing connections: a client that keeps trying a port of that range, while the
 /// server is away, may one day be connected to itself and keep the server out.
@@ -23,37 +28,43 @@ pub(super) struct Config {
     port: u16,
     store: PathBuf,
     store_bytes: u64,
-    /// None once the streams are there.
-    provision: Option<Credentials>,
-    platform: Credentials,
+    /// Of all users; none of `provision` once the streams are there.
+    credentials: BTreeMap<User, Credentials>,
+    users: Users,
 }
 
 impl Config {
     /// With new passwords.
-    pub(super) fn new(store: &Path, port: u16) -> Result<Self, ServerError> {
-        let credentials = |user: &str| Ok(Credentials { user: user.to_owned(), password: password()? });
+    pub(super) fn new(store: &Path, port: u16, users: Users) -> Result<Self, ServerError> {
+        let tests = matches!(users, Users::Tests).then_some(User::Everything);
+        let all = User::SERVICES.into_iter().chain([User::Provision]).chain(tests);
+        let credentials =
+            all.map(|user| Ok((user, Credentials { user: user.name().to_owned(), password: password()? })));
         Ok(Self {
             port,
             store: store.canonicalize().map_err(file("find", store))?,
             store_bytes: room(store).map_err(file("measure the file system of", store))?,
-            provision: Some(credentials(PROVISION)?),
-            platform: credentials(PLATFORM)?,
+            credentials: credentials.collect::<Result<_, ServerError>>()?,
+            users,
         })
     }
 
+    pub(super) fn room(&self) -> Room {
+        Room { folder: self.store.clone(), limit: self.store_bytes }
+    }
+
     pub(super) fn access(&self) -> Access {
-        // Where there is no such user any more, whoever wants to be it is refused.
-        let nobody = || Credentials { user: PROVISION.to_owned(), password: String::new() };
-        Access {
-            url: format!("nats://127.0.0.1:{}", self.port),
-            provision: self.provision.clone().unwrap_or_else(nobody),
-            platform: self.platform.clone(),
-        }
+        let user = match self.users {
+            Users::Services { .. } => User::Platform,
+            Users::Tests => User::Everything,
+        };
+        let url = format!("nats://127.0.0.1:{}", self.port);
+        Access::new(url, user, self.credentials.clone(), self.store_bytes)
     }
 
     /// Leaves the user that may make streams out of what is written from now on.
     pub(super) fn drop_provision(&mut self) {
-        self.provision = None;
+        self.credentials.remove(&User::Provision);
     }
 
     /// Writes the file, readable by us only.
@@ -80,24 +91,28 @@ impl Config {
              max_payload: {MAX_PAYLOAD_BYTES}\n\
              logtime: false\n\
              jetstream {{\n  store_dir: {}\n  domain: \"{DOMAIN}\"\n  sync_interval: always\n  \
-             max_file_store: {}\n}}\n\
+             max_file_store: {}\n  \
+             max_memory_store: {MEMORY_BYTES}\n}}\n\
              authorization {{\n  users: [\n",
             self.port,
             quoted(&self.store.to_string_lossy()),
             self.store_bytes,
         );
-        for user in users() {
-            let credentials = if user.name == PROVISION { self.provision.as_ref() } else { Some(&self.platform) };
-            let Some(Credentials { password, .. }) = credentials else { continue };
+        let node = match &self.users {
+            Users::Services { node } => Some(node.as_str()),
+            Users::Tests => None,
+        };
+        for (&user, Credentials { password, .. }) in &self.credentials {
+            let rights = rights(user, node);
             let list = |it: &[String]| it.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(", ");
             // Writing to a `String` cannot fail.
             let _ = writeln!(
                 text,
                 "    {{ user: {}, password: {}, permissions: {{\n      publish: {{ allow: [{}] }}\n      subscribe: {{ allow: [{}] }}\n    }} }}",
-                quoted(user.name),
+                quoted(user.name()),
                 quoted(password),
-                list(&user.publish),
-                list(&user.subscribe),
+                list(&rights.publish),
+                list(&rights.subscribe),
             );
         }
         text.push_str("  ]\n}\n");
@@ -164,7 +179,7 @@ mod tests {
         let old = folder.path().join(FILE);
         fs::write(&old, "").unwrap();
         fs::set_permissions(&old, fs::Permissions::from_mode(0o644)).unwrap();
-        let path = Config::new(folder.path(), 4242).unwrap().write(folder.path()).unwrap();
+        let path = Config::new(folder.path(), 4242, Users::Tests).unwrap().write(folder.path()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(fs::read_to_string(&path).unwrap().contains("sync_interval: always"));
     }

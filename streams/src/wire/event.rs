@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::text::{escape, unescape};
 use super::{Unreadable, Unwritable, encode, plain};
-use crate::catalog::event_subject;
+use crate::catalog::{event_subject, is_place};
 
 const SPEC_VERSION: &str = "ce-specversion";
 const ID: &str = "ce-id";
@@ -21,7 +21,8 @@ const ACTOR: &str = "fleetlog-actor";
 const CAUSE: &str = "fleetlog-cause";
 const MESSAGE_ID: &str = "Nats-Msg-Id";
 
-const PLACE: &str = "`evt.<owner>.<fleet>.<topic>` or `sys._platform.<topic>` with its type's topic";
+const PLACE: &str =
+    "`evt.<owner>.<fleet>.<topic>`, `sys.<owner>.<topic>` or `sys._platform.<topic>` with its type's topic";
 
 /// The headers and the body of `draft`.
 pub(crate) fn encode_event(draft: &Draft) -> Result<(HeaderMap, Vec<u8>), Unwritable> {
@@ -57,7 +58,7 @@ pub(crate) fn decode_event(
     }
     let id = event_id(headers)?;
     let data = Data::decode(header(headers, TYPE, "an event type")?, &plain(Some(headers), body)?)?;
-    let scope = scope(subject).filter(|scope| event_subject(scope, data.topic()) == subject);
+    let scope = scope(subject).filter(|it| is_place(it, data.topic()) && event_subject(it, data.topic()) == subject);
     let scope = scope.ok_or_else(|| Unreadable::Subject { seen: subject.to_owned(), expected: PLACE })?;
     let time = "a time as of RFC 3339";
     let cause = match headers.get(CAUSE) {
@@ -86,6 +87,7 @@ fn scope(subject: &str) -> Option<Scope> {
     match tokens[..] {
         ["evt", owner, name, _] => Some(Scope::Fleet(FleetId { owner: owner.parse().ok()?, name: name.parse().ok()? })),
         ["sys", "_platform", _] => Some(Scope::Platform),
+        ["sys", owner, _] => Some(Scope::Owner(owner.parse().ok()?)),
         _ => None,
     }
 }

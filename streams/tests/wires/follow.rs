@@ -172,9 +172,10 @@ async fn an_event_that_cannot_be_read_is_never_skipped() {
 /// The platform user without this crate.
 pub async fn raw(rig: &Rig) -> async_nats::jetstream::Context {
     let access = rig.access();
+    let who = access.credentials();
     let client = async_nats::ConnectOptions::new()
-        .user_and_password(access.platform.user, access.platform.password)
-        .custom_inbox_prefix("_INBOX_platform")
+        .user_and_password(who.user, who.password)
+        .custom_inbox_prefix("_INBOX_everything")
         .connect(access.url)
         .await
         .unwrap();

@@ -5,8 +5,10 @@
 
 mod append;
 mod catalog;
+mod drain;
 mod faults;
 mod follow;
+mod level;
 mod packs;
 mod permissions;
 mod provision;

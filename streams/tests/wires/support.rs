@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use schemas::event::{Data, Draft, GitRefused, LogOpened, Refusal, Scope};
 use schemas::names::NodeName;
-use streams::{Access, Bus, Server, ServerConfig, clock, find_server, provision};
+use streams::{Access, Bus, Server, ServerConfig, Users, clock, find_server, provision};
 use tempfile::TempDir;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -91,7 +91,7 @@ impl Rig {
 pub fn config(folder: &Path, program: PathBuf) -> ServerConfig {
     let lock = File::create(folder.join("lock")).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
-    ServerConfig { program, store: folder.join("nats"), lock }
+    ServerConfig { program, store: folder.join("nats"), lock, users: Users::Tests }
 }
 
 /// The nats-server that tests use.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::follow::raw;
 use crate::support::{Rig, node, soon};
 
-fn command(step: u32) -> Command {
+pub fn command(step: u32) -> Command {
     Command {
         incarnation: Uuid::nil(),
         epoch: 1,
@@ -27,7 +27,7 @@ fn command(step: u32) -> Command {
     }
 }
 
-fn report(step: u32) -> Report {
+pub fn report(step: u32) -> Report {
     Report::Step(StepReport {
         fleet: "acme/shop".parse().unwrap(),
         rollout: Uuid::nil(),

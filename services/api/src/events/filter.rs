@@ -1,6 +1,7 @@
 //! Which events a request wants.
 
 use jiff::Timestamp;
+use schemas::access::{Who, may_see};
 use schemas::event::{Data, Event};
 use schemas::names::FleetId;
 
@@ -16,6 +17,8 @@ pub(super) struct Filter {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
     fleet: Option<FleetId>,
+    /// Who asks; none: may see everything.
+    who: Option<Who>,
 }
 
 /// A subject, whole or by how it begins.
@@ -39,13 +42,15 @@ impl Filter {
             from: call.parsed("from", TIME)?,
             to: call.parsed("to", TIME)?,
             fleet: call.parsed("fleet", "an owner and a fleet, such as `acme/shop`")?,
+            who: Some(call.who()?).filter(|who| !who.admin).cloned(),
         })
     }
 
     /// Whether it lets everything through.
     pub fn is_all(&self) -> bool {
-        let Self { kind, subject, actor, from, to, fleet } = self;
-        kind.is_none() && subject.is_none() && actor.is_none() && from.is_none() && to.is_none() && fleet.is_none()
+        let Self { kind, subject, actor, from, to, fleet, who } = self;
+        let about = kind.is_none() && subject.is_none() && actor.is_none() && fleet.is_none();
+        about && from.is_none() && to.is_none() && who.is_none()
     }
 
     /// Whether it lets the event through.
@@ -56,6 +61,7 @@ impl Filter {
             && self.from.is_none_or(|from| event.time >= from)
             && self.to.is_none_or(|to| event.time < to)
             && self.fleet.as_ref().is_none_or(|fleet| event.scope.fleet() == Some(fleet))
+            && self.who.as_ref().is_none_or(|who| may_see(who, &event.scope))
     }
 }
 

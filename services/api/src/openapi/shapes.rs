@@ -1,9 +1,16 @@
 //! The shapes of the contract, each as JSON Schema. `tests/contract.rs` holds the real answers to them.
 
-use serde_json::{Value, json};
+mod profiles;
 
-/// Every shape by its name.
+use serde_json::{Map, Value, json};
+
+/// Every shape by its name, room by room: one macro call for all of them would be too deep for the compiler.
 pub(super) fn all() -> Value {
+    let rooms = [general(), profiles::all()];
+    rooms.into_iter().filter_map(|room| room.as_object().cloned()).flatten().collect::<Map<_, _>>().into()
+}
+
+fn general() -> Value {
     json!({
         "Health": object(json!({ "status": { "const": "alive" } })),
         "Readiness": object(json!({
@@ -36,6 +43,7 @@ pub(super) fn all() -> Value {
             "deploy": text(),
             "desired": object(json!({
                 "fleet": { "type": "object" },
+                "nodes": { "type": "object" },
                 "containers": { "type": "object" },
                 "volumes": { "type": "object" },
                 "tasks": { "type": "object" },
@@ -43,6 +51,7 @@ pub(super) fn all() -> Value {
             })),
             "observed": object(json!({
                 "containers": { "type": "object", "additionalProperties": reference("Container") },
+                "tasks": { "type": "object", "description": "what came of each task's last run" },
             })),
         })),
         "Container": object(json!({
@@ -54,6 +63,51 @@ pub(super) fn all() -> Value {
             "commit": or_null(text()),
             "exit_code": or_null(json!({ "type": "integer" })),
             "since": count(),
+        })),
+        "Variables": object(json!({
+            "position": count(),
+            "variables": { "type": "object", "additionalProperties": object(json!({
+                "value": {},
+                "since": count(),
+                "time": time(),
+                "commit": or_null(text()),
+                "by": text(),
+            })) },
+        })),
+        "Variable": object(json!({
+            "position": count(),
+            "path": text(),
+            "value": { "description": "null: it has none at this position" },
+            "since": or_null(count()),
+            "time": or_null(time()),
+            "commit": or_null(text()),
+            "by": or_null(text()),
+            "history": { "type": "array", "items": object(json!({
+                "value": { "description": "null: there was none" },
+                "from": count(),
+                "to": or_null(count()),
+                "time": time(),
+                "commit": or_null(text()),
+                "by": text(),
+            })) },
+            "next": or_null(text()),
+        })),
+        "ReplayRequest": { "type": "object", "required": ["projection"], "properties": {
+            "projection": { "enum": ["registry"] },
+            "verify": { "type": "boolean", "description": "only compare" },
+        } },
+        "Replay": object(json!({
+            "projection": text(),
+            "shape": count(),
+            "incarnation": id(),
+            "position": count(),
+            "grown": or_null(text()),
+            "rebuilt": text(),
+            "equal": { "type": "boolean" },
+            "swapped": { "type": "boolean" },
+            "events": count(),
+            "seconds": { "type": "number" },
+            "events_per_second": { "type": "number" },
         })),
         "Rollouts": page("rollouts", "Rollout"),
         "Rollout": object(json!({
@@ -77,6 +131,78 @@ pub(super) fn all() -> Value {
             "error": or_null(text()),
             "duration_ms": or_null(count()),
         })),
+        "PlanRequest": { "type": "object", "properties": {
+            "commit": { "type": "string", "description": "one that was pushed: its id, the first digits of it, or a branch" },
+            "files": {
+                "type": "object",
+                "description": "all descriptors of a tree: path → its text, or the JSON itself",
+                "additionalProperties": { "anyOf": [{ "type": "string" }, { "type": "object" }] },
+            },
+        } },
+        "Plan": object(json!({
+            "position": count(),
+            "fleet": text(),
+            "commit": or_null(text()),
+            "steps": { "type": "array", "items": object(json!({
+                "container": text(),
+                "action": { "enum": ["create", "recreate", "restart", "wait", "remove"] },
+            })) },
+            "unchanged": { "type": "array", "items": text() },
+            "new_volumes": { "type": "array", "items": text() },
+            "kept_volumes": { "type": "array", "items": text() },
+            "warnings": { "type": "array", "items": { "type": "object" } },
+            "text": { "type": "string", "description": "as a push prints it" },
+        })),
+        "Targets": { "type": "array", "items": object(json!({
+            "targets": { "type": "array", "items": text(), "examples": [["172.18.0.2:9090"]] },
+            "labels": object(json!({
+                "__metrics_path__": text(),
+                "owner": text(),
+                "fleet": text(),
+                "container": text(),
+                "node": text(),
+            })),
+        })) },
+        "Logs": log_lines(),
+        "LogLine": log_line(),
+        "Tasks": page("tasks", "Task"),
+        "Task": object(json!({
+            "task": text(),
+            "descriptor": { "type": "object" },
+            "next": or_null(time()),
+            "last": or_null(object(json!({
+                "run": id(),
+                "status": run_status(),
+                "exit_code": or_null(json!({ "type": "integer" })),
+                "outputs": { "type": "object", "additionalProperties": text() },
+                "since": count(),
+            }))),
+        })),
+        "Runs": page("runs", "Run"),
+        "Run": object(json!({
+            "id": id(),
+            "task": text(),
+            "status": run_status(),
+            "exit_code": or_null(json!({ "type": "integer" })),
+            "error": or_null(text()),
+            "trigger": { "type": "object", "required": ["kind"], "properties": { "kind": { "enum": ["manual", "cron"] } } },
+            "by": text(),
+            "commit": text(),
+            "desired": count(),
+            "node": text(),
+            "queued_at": count(),
+            "queued": time(),
+            "started": or_null(time()),
+            "ended": or_null(time()),
+            "duration_ms": or_null(count()),
+            "steps": { "type": "array", "items": object(json!({
+                "status": { "enum": ["waiting", "started", "succeeded", "failed"] },
+                "exit_code": or_null(json!({ "type": "integer" })),
+                "error": or_null(text()),
+                "duration_ms": or_null(count()),
+            })) },
+            "outputs": { "type": "object", "additionalProperties": text() },
+        })),
         "Events": page("events", "Event"),
         "Event": object(json!({
             "position": count(),
@@ -98,6 +224,11 @@ fn object(properties: Value) -> Value {
     json!({ "type": "object", "properties": properties, "required": required })
 }
 
+/// A body that takes these members and no others.
+fn takes(properties: Value, required: &[&str]) -> Value {
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
 fn page(list: &str, item: &str) -> Value {
     object(json!({
         "position": count(),
@@ -108,6 +239,10 @@ fn page(list: &str, item: &str) -> Value {
 
 fn reference(shape: &str) -> Value {
     super::reference(shape)
+}
+
+fn run_status() -> Value {
+    json!({ "enum": ["queued", "running", "succeeded", "failed", "cancelled"] })
 }
 
 fn status() -> Value {
@@ -132,4 +267,28 @@ fn time() -> Value {
 
 fn or_null(shape: Value) -> Value {
     json!({ "anyOf": [shape, { "type": "null" }] })
+}
+
+fn log_lines() -> Value {
+    object(json!({
+        "lines": { "type": "array", "items": reference("LogLine") },
+        "next": { "type": ["string", "null"], "description": "where to go on; null: this was the end" },
+        "tail": count(),
+    }))
+}
+
+fn log_line() -> Value {
+    let gap = "`gap`: the line tells of lines that could not be had";
+    object(json!({
+        "time": time(),
+        "fleet": text(),
+        "container": text(),
+        "stream": { "enum": ["stdout", "stderr", "gap"], "description": gap },
+        "text": text(),
+        "node": text(),
+        "run": or_null(id()),
+        "step": or_null(count()),
+        "cut": { "type": "boolean", "description": "it was over 256 KiB and goes on in the next one" },
+        "place": { "type": "string", "description": "time, batch and ordinal: its place among all lines" },
+    }))
 }

@@ -15,13 +15,15 @@ use api::{Api, Look};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
+use axum::response::Response;
 use http_body_util::BodyExt as _;
+use schemas::access::Who;
 use schemas::event::{Data, Draft, Scope};
 use schemas::fleet::Fleet;
 use schemas::names::FleetId;
 use schemas::query::{Fault, FleetAnswer, FleetLine, FleetRequest, FleetsAnswer, FleetsRequest};
 use serde_json::Value;
-use streams::{Bus, Expected, Server, ServerConfig, clock};
+use streams::{Bus, Expected, Server, ServerConfig, Users, clock};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
@@ -29,7 +31,7 @@ use tower::ServiceExt as _;
 /// The log and its API.
 pub struct Platform {
     pub bus: Bus,
-    router: Router,
+    pub router: Router,
     /// The stand-ins; gone with the platform.
     answers: JoinSet<()>,
     server: Option<Server>,
@@ -51,7 +53,7 @@ impl Platform {
 
     /// From now on one request looks through so many events at most.
     pub fn with_max_scan(mut self, events: usize) -> Self {
-        self.router = api::router(Api::new(self.bus.clone(), Vec::new()).with_max_scan(events));
+        self.router = as_admin(api::router(Api::new(self.bus.clone(), Vec::new()).with_max_scan(events)));
         self
     }
 
@@ -59,12 +61,13 @@ impl Platform {
     pub async fn with(services: Vec<(&'static str, Look)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let lock = File::create(folder.path().join("lock")).unwrap();
-        let config = ServerConfig { program: nats_server(), store: folder.path().join("nats"), lock };
+        let config =
+            ServerConfig { program: nats_server(), store: folder.path().join("nats"), lock, users: Users::Tests };
         let server = Server::start(config).await.unwrap();
         let access = server.access();
         streams::provision(&access).await.unwrap();
         let bus = Bus::connect(&access).await.unwrap();
-        let router = api::router(Api::new(bus.clone(), services));
+        let router = as_admin(api::router(Api::new(bus.clone(), services)));
         Self { bus, router, answers: JoinSet::new(), server: Some(server), _folder: folder }
     }
 
@@ -109,8 +112,32 @@ impl Platform {
         self.bus.append(&draft, Expected::Any).await.unwrap()
     }
 
+    /// What somebody is answered, who is let in as `who`; the body is not read.
+    pub async fn ask_as(&self, who: Option<Who>, method: &str, path: &str) -> StatusCode {
+        self.response(who, method, path).await.status()
+    }
+
+    /// What somebody reads, who is let in as `who`.
+    pub async fn get_as(&self, who: Who, path: &str) -> Reply {
+        Reply::read(self.response(Some(who), "GET", path).await).await
+    }
+
+    async fn response(&self, who: Option<Who>, method: &str, path: &str) -> Response {
+        let mut request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        if let Some(who) = who {
+            request.extensions_mut().insert(who);
+        }
+        api::router(Api::new(self.bus.clone(), Vec::new())).oneshot(request).await.unwrap()
+    }
+
     pub async fn get(&self, path: &str) -> Reply {
         self.ask("GET", path, &[]).await
+    }
+
+    /// The status alone: the body is not read.
+    pub async fn head(&self, method: &str, path: &str) -> StatusCode {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        self.router.clone().oneshot(request).await.unwrap().status()
     }
 
     pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
@@ -119,12 +146,16 @@ impl Platform {
             request = request.header(*name, *value);
         }
         let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        Reply { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes().to_vec() }
+        Reply::read(response).await
     }
 }
 
 impl Reply {
+    async fn read(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        Self { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes().to_vec() }
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |it| it.to_str().unwrap())
     }
@@ -178,4 +209,9 @@ fn nats_server() -> PathBuf {
     let explicit = std::env::var_os("FLEETLOG_NATS_SERVER").map(PathBuf::from);
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/.tools/bin");
     streams::find_server(explicit.as_deref(), &[tools]).unwrap().path
+}
+
+/// What the door does for who has the first token.
+fn as_admin(router: Router) -> Router {
+    router.layer(axum::Extension(Who::admin()))
 }

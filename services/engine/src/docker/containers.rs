@@ -148,8 +148,16 @@ impl Docker {
 
     /// See [`crate::Engine::remove`].
     pub async fn remove(&self, container: &str) -> Result<bool, EngineError> {
+        self.remove_with(container, RemoveContainerOptions { force: true, v: false, link: false }).await
+    }
+
+    pub(super) async fn remove_with(
+        &self,
+        container: &str,
+        options: RemoveContainerOptions,
+    ) -> Result<bool, EngineError> {
+        let options = &options;
         let (what, thing) = (format!("remove container `{container}`"), format!("container `{container}`"));
-        let options = &RemoveContainerOptions { force: true, v: false, link: false };
         let call = move |client: bollard::Docker| async move {
             client.remove_container(container, Some(options.clone())).await
         };
@@ -165,7 +173,7 @@ impl Docker {
     }
 
     /// Waits until a container is in `condition`; one that is gone is.
-    async fn wait(&self, container: &str, condition: &str, within: Duration) -> Result<(), EngineError> {
+    pub(super) async fn wait(&self, container: &str, condition: &str, within: Duration) -> Result<(), EngineError> {
         let what = format!("wait until container `{container}` is {condition}");
         let options = &WaitContainerOptions { condition: condition.to_owned() };
         let call = move |client: bollard::Docker| async move {

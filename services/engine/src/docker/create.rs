@@ -16,6 +16,11 @@ use crate::seen::{Labels, NetworkAttachment};
 /// The log of a container is kept in files of this size, and so many of them: without a limit it fills the node's disk.
 const LOG_OPTIONS: [(&str, &str); 2] = [("max-size", "10m"), ("max-file", "3")];
 
+/// How the log of a container is kept.
+pub(super) fn log_options() -> HashMap<String, String> {
+    LOG_OPTIONS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
 /// What Docker is asked for.
 pub(super) fn body(spec: &Spec, labels: &Labels, network: &NetworkAttachment) -> ContainerCreateBody {
     let endpoint = EndpointSettings { aliases: Some(vec![network.alias.clone()]), ..Default::default() };
@@ -47,16 +52,13 @@ fn host(spec: &Spec, network: &NetworkAttachment) -> HostConfig {
         // Memory and swap together: the limit holds, and an update of `memory` alone is not refused for its sake.
         memory_swap: memory,
         nano_cpus: spec.limits.cpus.map(|cpus| (cpus * 1e9).round() as i64),
-        log_config: Some(HostConfigLogConfig {
-            typ: Some("json-file".to_owned()),
-            config: Some(LOG_OPTIONS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
-        }),
+        log_config: Some(HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(log_options()) }),
         ..Default::default()
     }
 }
 
 /// A mount and no bind: the path may hold any character.
-fn mount(path: &str, volume: &str) -> Mount {
+pub(super) fn mount(path: &str, volume: &str) -> Mount {
     Mount {
         typ: Some(MountType::VOLUME),
         source: Some(volume.to_owned()),

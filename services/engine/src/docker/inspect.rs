@@ -104,7 +104,7 @@ fn restart(host: &HostConfig) -> Restart {
     }
 }
 
-fn address(endpoint: &EndpointSettings) -> Option<IpAddr> {
+pub(super) fn address(endpoint: &EndpointSettings) -> Option<IpAddr> {
     let read = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
     read(&endpoint.ip_address).or_else(|| read(&endpoint.global_ipv6_address))
 }

@@ -16,7 +16,7 @@ use crate::wake::{Kind, Wakes};
 
 impl Simulated {
     /// A call arrives: it takes its time, and finds the engine there or not.
-    async fn arrive(&self) -> Result<MutexGuard<'_, World>, EngineError> {
+    pub(super) async fn arrive(&self) -> Result<MutexGuard<'_, World>, EngineError> {
         let latency = self.world().latency;
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
@@ -190,6 +190,6 @@ fn volume(name: &str, it: &world::SimulatedVolume) -> Volume {
     Volume { name: name.to_owned(), labels: it.labels.clone() }
 }
 
-fn away() -> EngineError {
+pub(super) fn away() -> EngineError {
     EngineError::Away { reason: "the simulated engine was taken away".to_owned() }
 }

@@ -54,8 +54,8 @@ impl World {
             aliases: BTreeMap::from([(network.network.clone(), vec![network.alias.clone()])]),
             shown: shown(spec),
         };
-        let (lines, files) = (Vec::new(), Files::new());
-        let entry = Entry { seen, network: network.clone(), handlers: BTreeMap::new(), lines, files };
+        let (lines, files, records) = (Vec::new(), Files::new(), Vec::new());
+        let entry = Entry { seen, network: network.clone(), handlers: BTreeMap::new(), lines, files, records };
         self.containers.insert(name.to_owned(), entry);
         self.tell(name, Action::Create, created_ns, None);
         Ok(id)

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemas::spec::Port;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
 use super::Files;
 use crate::error::EngineError;
+use crate::records::Record;
 use crate::seen::{Container, ImageInfo, Labels, NetworkAttachment, State};
 use crate::wake::{Action, Kind, Wake};
 
@@ -34,6 +35,8 @@ pub(super) struct World {
     pub(super) volumes: BTreeMap<String, SimulatedVolume>,
     pub(super) networks: BTreeMap<String, SimulatedNetwork>,
     signals: broadcast::Sender<Signal>,
+    /// Something was written, or a container's state changed.
+    changes: watch::Sender<()>,
     started: Instant,
     last_ns: i64,
     last_id: u64,
@@ -48,6 +51,7 @@ pub(super) struct Entry {
     pub(super) handlers: BTreeMap<String, Option<i64>>,
     pub(super) lines: Vec<String>,
     pub(super) files: Files,
+    pub(super) records: Vec<Record>,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +79,7 @@ impl World {
             volumes: BTreeMap::new(),
             networks: BTreeMap::new(),
             signals,
+            changes: watch::Sender::new(()),
             started: Instant::now(),
             last_ns: EPOCH,
             last_id: 0,
@@ -132,6 +137,15 @@ impl World {
         Ok(true)
     }
 
+    /// Tells whoever waits for what a container writes.
+    pub(super) fn changed(&self) {
+        self.changes.send_replace(());
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
     pub(super) fn follow(&self) -> broadcast::Receiver<Signal> {
         self.signals.subscribe()
     }
@@ -142,6 +156,7 @@ impl World {
     }
 
     pub(super) fn tell(&self, name: &str, action: Action, at_ns: i64, exit_code: Option<i64>) {
+        self.changed();
         let found = self.containers.values().find(|it| it.seen.name == name || it.seen.id == name);
         if let Some(Entry { seen, .. }) = found.filter(|_| !self.away) {
             let (id, name, labels) = (seen.id.clone(), seen.name.clone(), seen.labels.clone());
@@ -164,6 +179,6 @@ impl World {
 
     pub(super) fn id(&mut self) -> String {
         self.last_id += 1;
-        format!("{:064x}", self.last_id)
+        format!("{0:016x}{0:048x}", self.last_id)
     }
 }

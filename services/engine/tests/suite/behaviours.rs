@@ -10,6 +10,9 @@ use tokio::task::JoinSet;
 
 use crate::lab::{LIMIT, Lab, free_port, image, local};
 
+pub use crate::records::*;
+pub use crate::stats::*;
+
 pub async fn a_container_shows_what_was_asked_for(lab: &Lab) {
     let [first, second] = [lab.name("data"), lab.name("more")];
     for volume in [&first, &second] {

@@ -12,13 +12,14 @@ use super::out;
 use crate::cli::CheckOptions;
 
 /// A file as it was read.
-struct Found {
-    path: String,
-    kind: EntryKind,
-    content: Read,
+pub(super) struct Found {
+    pub(super) path: String,
+    pub(super) kind: EntryKind,
+    pub(super) content: Read,
 }
 
-enum Read {
+/// What it says.
+pub(super) enum Read {
     Bytes(Vec<u8>),
     TooLarge(u64),
 }
@@ -50,7 +51,7 @@ pub fn run(options: &CheckOptions) -> Result<(), Failure> {
     if faults.is_empty() { Ok(()) } else { Err(Failure::Said) }
 }
 
-fn warn(warnings: &[Fault]) {
+pub(super) fn warn(warnings: &[Fault]) {
     for warning in warnings {
         out::note(&format!("warning: {warning}"));
     }
@@ -58,7 +59,7 @@ fn warn(warnings: &[Fault]) {
 
 /// Takes every file that the check wants to see, in the order of their names; a link is taken as what it is and not
 /// followed. `within` is the path relative to the fleet's root, empty or ending in `/`.
-fn walk(folder: &Path, within: &str, found: &mut Vec<Found>) -> Result<(), Failure> {
+pub(super) fn walk(folder: &Path, within: &str, found: &mut Vec<Found>) -> Result<(), Failure> {
     let failed = |error| Failure::Usage(format!("cannot read `{}`: {error}", folder.display()));
     let mut entries: Vec<_> = fs::read_dir(folder).and_then(Iterator::collect).map_err(failed)?;
     entries.sort_by_key(fs::DirEntry::file_name);

@@ -1,7 +1,5 @@
 //! `fleetlog events [-f]`: the log.
 
-use std::time::Duration;
-
 use schemas::event::Shown;
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,48 +9,64 @@ use super::out;
 use super::remote::{Patience, Remote};
 use crate::cli::EventsOptions;
 
-/// One request waits no longer than this for news.
-const REQUEST: Duration = Duration::from_secs(30);
+/// Events in one page.
+const LIMIT: u32 = 1_000;
 
 #[derive(Deserialize)]
 struct Page {
     events: Vec<Shown>,
     next: Option<String>,
-    position: u64,
 }
 
 /// Shows the log up to its end, and with `-f` what comes after.
 pub fn run(options: &EventsOptions) -> Result<(), Failure> {
     let remote = Remote::find()?;
+    if options.follow {
+        return follow(&remote, options);
+    }
     let mut after = options.after;
-    // Where the log has to be before an answer is of use: the platform waits for it, so that nobody polls.
-    let mut wanted = 0;
-    let mut patience = Patience::default();
     loop {
-        let reply = match remote.get_once_at("/v1/events", &query(options, after), wanted, REQUEST) {
-            Err(failure @ Failure::NotReachable(_)) if wanted > 0 => {
-                patience.bear(failure)?;
-                continue;
-            }
-            reply => reply?,
-        };
-        patience.rest();
-        let Some(reply) = reply else { continue };
-        let page: Page = reply.read()?;
+        let page: Page = remote.get("/v1/events", &query(options, after, Some(LIMIT)), 0)?.read()?;
         for event in &page.events {
             show(event, options.json)?;
         }
-        after = match &page.next {
-            Some(next) => next.parse().map_err(|_| Failure::Failed(format!("`{next}` is no position")))?,
-            None if !options.follow => return Ok(()),
-            None => after.max(page.position),
-        };
-        wanted = if page.next.is_some() { 0 } else { after + 1 };
+        let Some(next) = page.next else { return Ok(()) };
+        after = next.parse().map_err(|_| Failure::Failed(format!("`{next}` is no position")))?;
     }
 }
 
-fn query(options: &EventsOptions, after: u64) -> Vec<(&'static str, String)> {
-    let mut query = vec![("after", after.to_string()), ("limit", "1000".to_owned())];
+/// Shows events as they come; carries on behind the last one where the platform goes away and comes back.
+fn follow(remote: &Remote, options: &EventsOptions) -> Result<(), Failure> {
+    let (mut last, mut begun) = (None, false);
+    let mut patience = Patience::default();
+    loop {
+        let mut messages =
+            match remote.messages("/v1/events/stream", &query(options, options.after, None), last.as_deref()) {
+                Err(failure @ Failure::NotReachable(_)) if begun => {
+                    patience.bear(failure)?;
+                    continue;
+                }
+                messages => messages?,
+            };
+        begun = true;
+        while let Some(message) = messages.next() {
+            patience.rest();
+            if message.event == "problem" {
+                let problem: Value = serde_json::from_str(&message.data).unwrap_or_default();
+                return Err(Failure::Failed(problem["detail"].as_str().unwrap_or("the stream broke off").to_owned()));
+            }
+            let event = serde_json::from_str(&message.data);
+            let event = event.map_err(|error| Failure::Failed(format!("the platform sent no event: {error}")))?;
+            show(&event, options.json)?;
+            last = message.id;
+        }
+        patience.bear(Failure::NotReachable(format!("`{}` ended the stream of events", remote.url())))?;
+    }
+}
+
+fn query(options: &EventsOptions, after: u64, limit: Option<u32>) -> Vec<(&'static str, String)> {
+    let mut query = vec![("after", after.to_string())];
+    query.extend(limit.map(|it| ("limit", it.to_string())));
     query.extend(options.kind.clone().map(|it| ("type", it)));
     query.extend(options.fleet.as_ref().map(|it| ("fleet", it.to_string())));
     query

@@ -75,6 +75,17 @@ pub fn commit(name: &str) -> Option<String> {
     git(&["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")]).map(|it| it.trim().to_owned())
 }
 
+/// A moment as the platform takes it: a name that Git knows here becomes its commit. None: now.
+pub fn moment(text: &str) -> Option<String> {
+    if text == "now" {
+        return None;
+    }
+    let known = text.parse::<schemas::query::At>().is_ok();
+    // What nobody knows goes as it is: the platform says what it expected.
+    let named = if known { None } else { commit(text) };
+    Some(named.unwrap_or_else(|| text.to_owned()))
+}
+
 /// What git answers; none where it fails or is not there.
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;

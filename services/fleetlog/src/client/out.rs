@@ -44,6 +44,15 @@ pub fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
+/// A value as people read it: a text without its quotes; `-` where there is none.
+pub fn value(it: &serde_json::Value) -> String {
+    match it {
+        serde_json::Value::Null => "-".to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// The first eight digits of a commit, as people read them; `-` where there is none.
 pub fn short(commit: Option<&str>) -> &str {
     commit.map_or("-", |it| it.get(..8).unwrap_or(it))

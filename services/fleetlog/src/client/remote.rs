@@ -8,7 +8,8 @@ use serde_json::Value;
 use ureq::Agent;
 
 use super::failure::Failure;
-use super::{here, out};
+use super::messages::Messages;
+use super::{here, login, out};
 
 /// Where the platform is when nothing says so.
 const DEFAULT_URL: &str = "http://127.0.0.1:7070";
@@ -57,7 +58,7 @@ enum Answer {
 }
 
 impl Remote {
-    /// From `FLEETLOG_URL` and `FLEETLOG_TOKEN`; what they don't say, the clone's remote does.
+    /// From `FLEETLOG_URL` and `FLEETLOG_TOKEN`; what they don't say, the clone's remote does, and then `fleetlog login`.
     pub fn find() -> Result<Self, Failure> {
         let (url, token) = (variable("FLEETLOG_URL"), variable("FLEETLOG_TOKEN"));
         let url = url.map(|it| it.trim_end_matches('/').to_owned());
@@ -65,11 +66,43 @@ impl Remote {
         let origins = if url.is_some() && token.is_some() { Vec::new() } else { here::origins() };
         let origin = origins.into_iter().find(|it| url.as_ref().is_none_or(|url| *url == it.url));
         let (its_url, its_token) = origin.map_or((None, None), |it| (Some(it.url), it.token));
-        let url = url.or(its_url).unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let token = token.or(its_token);
+        let kept = || login::Kept::read();
+        let url = url.or(its_url).or_else(|| kept().url).unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let token = token.or_else(|| kept().token(&url));
+        Self::at(url, token)
+    }
+
+    /// With this token, for `fleetlog login`; the platform that is named, else the one that is meant here.
+    pub fn with(url: Option<&str>, token: &str) -> Result<Self, Failure> {
+        let url = match url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => Self::find()?.url,
+        };
+        Self::at(url, Some(token.to_owned()))
+    }
+
+    fn at(url: String, token: Option<String>) -> Result<Self, Failure> {
         if !(url.starts_with("http://") || url.starts_with("https://")) {
             return Err(Failure::Usage(format!("`{url}` is no address of a platform: expected http://HOST:PORT")));
         }
-        Ok(Self { agent: agent(&url), url, token: token.or(its_token) })
+        Ok(Self { agent: agent(&url), url, token })
+    }
+
+    /// Whether the token lets us in at all; what it lets us do is another matter.
+    pub fn knows_us(&self) -> Result<(), Failure> {
+        let mut request = self.agent.get(format!("{}/v1/profiles?limit=1", self.url));
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let mut response = request.call().map_err(|error| self.unreachable(&error))?;
+        let read = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+        let problem = serde_json::from_slice(&read.unwrap_or_default()).unwrap_or_default();
+        match response.status().as_u16() {
+            200..=299 | 403 => Ok(()),
+            401 => Err(Failure::NotAllowed(self.not_allowed(&problem))),
+            status => Err(Failure::Failed(detail(&problem, status))),
+        }
     }
 
     /// Where it is.
@@ -111,6 +144,101 @@ impl Remote {
         }
     }
 
+    /// Asks for something with another method than GET, such as `POST`; an answer that is no good one is a failure.
+    pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Reply, Failure> {
+        good(self.send_any(method, path, body)?)
+    }
+
+    /// The same for what takes longer than a minute.
+    pub fn send_within(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        within: Duration,
+    ) -> Result<Reply, Failure> {
+        good(self.send_any_within(method, path, body, within)?)
+    }
+
+    /// Like [`send`](Self::send), but what is neither wrong usage nor a matter of rights comes back with its status.
+    pub fn send_any(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Reply), Failure> {
+        self.send_any_within(method, path, body, REQUEST)
+    }
+
+    fn send_any_within(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        within: Duration,
+    ) -> Result<(u16, Reply), Failure> {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        request = request.header("Accept", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header("Content-Type", "application/json");
+        }
+        let unusable = |error| Failure::Usage(format!("`{}{path}` cannot be asked for: {error}", self.url));
+        let text = body.map(Value::to_string);
+        let call = || match text {
+            Some(text) => request.body(text).map(|request| {
+                self.agent.run(self.agent.configure_request(request).timeout_global(Some(within)).build())
+            }),
+            None => request.body(()).map(|request| {
+                self.agent.run(self.agent.configure_request(request).timeout_global(Some(within)).build())
+            }),
+        };
+        let answer = patiently(&format!("waiting for {} …", self.url), || {
+            let read = |mut response: ureq::http::Response<ureq::Body>| {
+                let position =
+                    response.headers().get("fleetlog-position").and_then(|it| it.to_str().ok()?.parse().ok());
+                let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec()?;
+                Ok((response.status().as_u16(), Reply { position: position.unwrap_or(0), body }))
+            };
+            call().map(|response| response.and_then(read))
+        });
+        let (status, reply) = answer.map_err(unusable)?.map_err(|error| self.unreachable(&error))?;
+        let problem = || serde_json::from_slice(&reply.body).unwrap_or_default();
+        match status {
+            401 => Err(Failure::NotAllowed(self.not_allowed(&problem()))),
+            403 => Err(Failure::NotAllowed(detail(&problem(), status))),
+            400 => Err(Failure::Usage(detail(&problem(), status))),
+            503 => Err(Failure::NotReachable(detail(&problem(), status))),
+            _ => Ok((status, reply)),
+        }
+    }
+
+    /// Opens a stream of messages that goes on behind the one with the id `last`.
+    pub fn messages(&self, path: &str, query: &[(&str, String)], last: Option<&str>) -> Result<Messages, Failure> {
+        let mut request = self.agent.get(format!("{}{path}", self.url)).header("Accept", "text/event-stream");
+        for (name, value) in query {
+            request = request.query(*name, value);
+        }
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        if let Some(last) = last {
+            request = request.header("Last-Event-ID", last);
+        }
+        let mut response = request.call().map_err(|error| self.unreachable(&error))?;
+        let status = response.status().as_u16();
+        if status == 200 {
+            return Ok(Messages::new(response.into_body().into_reader()));
+        }
+        let body = response.body_mut().read_to_vec().unwrap_or_default();
+        let document = serde_json::from_slice(&body).unwrap_or_default();
+        let problem = detail(&document, status);
+        Err(match status {
+            401 => Failure::NotAllowed(self.not_allowed(&document)),
+            403 => Failure::NotAllowed(problem),
+            400 => Failure::Usage(problem),
+            503 => Failure::NotReachable(problem),
+            _ => Failure::Failed(problem),
+        })
+    }
+
     fn ask(&self, path: &str, query: &[(&str, String)], at_least: u64, at_most: Duration) -> Result<Answer, Failure> {
         let request = self.agent.get(format!("{}{path}", self.url)).header("Accept", "application/json");
         let mut request = request.config().timeout_global(Some(at_most.min(REQUEST))).build();
@@ -138,7 +266,8 @@ impl Remote {
         let problem = || serde_json::from_slice(&body).unwrap_or_default();
         match status {
             200..=299 => Ok(Answer::Good(Reply { position, body })),
-            401 | 403 => Err(Failure::NotAllowed(self.not_allowed())),
+            401 => Err(Failure::NotAllowed(self.not_allowed(&problem()))),
+            403 => Err(Failure::NotAllowed(detail(&problem(), status))),
             400 => Err(Failure::Usage(detail(&problem(), status))),
             503 => Ok(Answer::Unavailable(problem())),
             504 => Ok(Answer::Behind),
@@ -146,12 +275,14 @@ impl Remote {
         }
     }
 
-    fn not_allowed(&self) -> String {
-        let why = if self.token.is_some() { "the token is not valid there" } else { "FLEETLOG_TOKEN is not set" };
-        format!(
-            "`{}` does not let us in: {why}; the first token lies in the file `admin.token` of its data folder",
-            self.url
-        )
+    fn not_allowed(&self, problem: &Value) -> String {
+        let why = match &self.token {
+            Some(_) => detail(problem, 401),
+            None => "FLEETLOG_TOKEN is not set, and nobody has logged in; the first token lies in the file \
+                     `admin.token` of its data folder"
+                .to_owned(),
+        };
+        format!("`{}` does not let us in: {why}", self.url)
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
@@ -159,6 +290,14 @@ impl Remote {
             "cannot reach `{}`: {error}; is `fleetlog up` running there? FLEETLOG_URL says where to look",
             self.url
         ))
+    }
+}
+
+/// An answer that went well, else what it says.
+fn good((status, reply): (u16, Reply)) -> Result<Reply, Failure> {
+    match status {
+        200..=299 => Ok(reply),
+        _ => Err(Failure::Failed(detail(&serde_json::from_slice(&reply.body).unwrap_or_default(), status))),
     }
 }
 

@@ -9,13 +9,13 @@ use super::failure::Failure;
 use super::here;
 use super::out::{self, row};
 use super::remote::Remote;
-use crate::cli::FleetOptions;
+use crate::cli::StateOptions;
 
 /// Shows it.
-pub fn run(options: &FleetOptions) -> Result<(), Failure> {
-    let fleet = here::fleet(options.fleet.as_ref())?;
-    let state = fetch(&Remote::find()?, &fleet, 0)?;
-    if options.json {
+pub fn run(options: &StateOptions) -> Result<(), Failure> {
+    let fleet = here::fleet(options.fleet.fleet.as_ref())?;
+    let state = fetch_at(&Remote::find()?, &fleet, options.at.as_deref().and_then(here::moment), 0)?;
+    if options.fleet.json {
         return out::json(&state);
     }
     let commit = out::short(state["commit"].as_str());
@@ -38,7 +38,13 @@ pub fn run(options: &FleetOptions) -> Result<(), Failure> {
 
 /// The state as the platform tells it, at `at_least` or later.
 pub fn fetch(remote: &Remote, fleet: &FleetId, at_least: u64) -> Result<Value, Failure> {
-    remote.get(&format!("/v1/fleets/{fleet}"), &[], at_least)?.read()
+    fetch_at(remote, fleet, None, at_least)
+}
+
+/// The state as it was; none: as it is.
+pub fn fetch_at(remote: &Remote, fleet: &FleetId, at: Option<String>, at_least: u64) -> Result<Value, Failure> {
+    let query: Vec<_> = at.map(|at| ("at", at)).into_iter().collect();
+    remote.get(&format!("/v1/fleets/{fleet}"), &query, at_least)?.read()
 }
 
 /// A row for every container that should be or is: name, state, health, node.

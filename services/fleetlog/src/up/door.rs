@@ -1,6 +1,5 @@
-//! The one place that checks the token, for every path and before a body is read.
-
-use std::sync::Arc;
+//! The one place that finds out who asks, for every path and before a body is read. What they may do is decided behind
+//! it, from what it leaves in the request's extensions: `Who`, the `Actor` of events, and until when that holds.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -8,61 +7,62 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use profiles::{Denied, Doorkeeper, Pass};
 use schemas::names::Actor;
-use subtle::ConstantTimeEq as _;
 
-/// Knows the one token.
-#[derive(Clone)]
-pub struct Door {
-    token: Arc<str>,
-}
+/// What somebody without a token is told by Git.
+const TOKEN_NEEDED: &str = "a token is needed: use it as the password, http://NAME:TOKEN@HOST/git/OWNER/FLEET.git";
 
-impl Door {
-    /// Lets in who has this token, as `admin`.
-    pub fn new(token: &str) -> Self {
-        Self { token: token.into() }
-    }
-
-    /// Whether the request carries the token, as `Bearer` or as the password of `Basic`.
-    fn knows(&self, headers: &HeaderMap) -> bool {
-        presented(headers).is_some_and(|token| token.as_bytes().ct_eq(self.token.as_bytes()).into())
-    }
-}
-
-/// Lets a request through as `admin`, or answers it with 401. Open paths are everybody's.
-pub async fn check(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+/// Lets a request through as who its token says, or answers it with 401. Open paths are everybody's.
+pub async fn check(State(door): State<Doorkeeper>, mut request: Request, next: Next) -> Response {
     if api::is_open(request.uri().path()) {
         return next.run(request).await;
     }
-    if !door.knows(request.headers()) {
-        return refuse(request.uri().path());
+    let Some(token) = presented(request.headers()) else { return refuse(request.uri().path(), None) };
+    match door.admit(&token, streams::clock::now()) {
+        Ok(Pass { who, over }) => {
+            let extensions = request.extensions_mut();
+            extensions.insert(Actor(who.name.to_string()));
+            extensions.insert(who);
+            extensions.insert(api::Until(over));
+            next.run(request).await
+        }
+        Err(denied) => refuse(request.uri().path(), Some(denied)),
     }
-    request.extensions_mut().insert(Actor("admin".to_owned()));
-    next.run(request).await
 }
 
 /// The token that a request carries.
 fn presented(headers: &HeaderMap) -> Option<String> {
     let (scheme, value) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let value = value.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(value.to_owned());
-    }
-    if !scheme.eq_ignore_ascii_case("basic") {
+    let token = if scheme.eq_ignore_ascii_case("bearer") {
+        value.to_owned()
+    } else if scheme.eq_ignore_ascii_case("basic") {
+        let pair = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
+        // The name before the colon does not matter: the token says who it is.
+        pair.split_once(':')?.1.to_owned()
+    } else {
         return None;
-    }
-    let pair = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
-    // The name before the colon does not matter: the token says who it is.
-    pair.split_once(':').map(|(_, password)| password.to_owned())
+    };
+    Some(token).filter(|it| !it.is_empty())
 }
 
 /// Git asks for credentials only after a 401 that names `Basic`; it shows the text to its user.
-fn refuse(path: &str) -> Response {
+fn refuse(path: &str, denied: Option<Denied>) -> Response {
+    let blind = matches!(denied, Some(Denied::Blind(_)));
     if path != "/git" && !path.starts_with("/git/") {
-        return api::Problem::not_authenticated().into_response();
+        return match denied {
+            None => api::Problem::not_authenticated(),
+            Some(it) if blind => api::Problem::blind(it.to_string()),
+            Some(it) => api::Problem::token_denied(it.to_string()),
+        }
+        .into_response();
     }
-    let text = "a token is needed: use it as the password, http://admin:TOKEN@HOST/git/OWNER/FLEET.git\n";
-    let mut response = (StatusCode::UNAUTHORIZED, text).into_response();
+    let text = denied.map_or_else(|| TOKEN_NEEDED.to_owned(), |it| it.to_string());
+    if blind {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("{text}\n")).into_response();
+    }
+    let mut response = (StatusCode::UNAUTHORIZED, format!("{text}\n")).into_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"fleetlog\""));
     response
 }
@@ -71,22 +71,22 @@ fn refuse(path: &str) -> Response {
 mod tests {
     use super::*;
 
-    fn knows(authorization: &str) -> bool {
+    fn token(authorization: &str) -> Option<String> {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
-        Door::new("fl_secret").knows(&headers)
+        presented(&headers)
     }
 
     #[test]
-    fn the_token_opens_in_both_forms_and_nothing_else_does() {
+    fn a_token_comes_in_two_forms_and_no_other() {
         let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
-        for good in ["Bearer fl_secret", "bearer fl_secret", &basic("admin:fl_secret"), &basic(":fl_secret")] {
-            assert!(knows(good), "{good}");
+        for good in ["Bearer fl_secret", "bearer  fl_secret ", &basic("admin:fl_secret"), &basic(":fl_secret")] {
+            assert_eq!(token(good).as_deref(), Some("fl_secret"), "{good}");
         }
-        let bad = ["Bearer fl_secre", "Bearer fl_secret2", "Bearer ", "fl_secret", "Digest fl_secret", "Basic %%%"];
-        for bad in bad.into_iter().map(str::to_owned).chain([basic("fl_secret"), basic("fl_secret:"), basic("a:b")]) {
-            assert!(!knows(&bad), "{bad}");
+        let bad = ["Bearer ", "fl_secret", "Digest fl_secret", "Basic %%%", "Basic"].map(str::to_owned);
+        for bad in bad.into_iter().chain([basic("fl_secret"), basic("fl_secret:")]) {
+            assert_eq!(token(&bad), None, "{bad}");
         }
-        assert!(!Door::new("fl_secret").knows(&HeaderMap::new()));
+        assert_eq!(presented(&HeaderMap::new()), None);
     }
 }

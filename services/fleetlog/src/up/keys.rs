@@ -3,20 +3,17 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use schemas::spec::DigestKey;
 
 use super::folder;
 
-/// Bytes of the master key and of a token's random part.
+/// Bytes of the master key.
 const BYTES: usize = 32;
 /// How a token begins, so that a leaked one is recognised as what it is.
 const PREFIX: &str = "fl_";
 
-/// The key of the digests, derived from the master key. The first start makes that; a later one must find it, because
-/// what was sealed or digested with it can be told by nothing else.
-pub fn digest_key(data: &Path) -> anyhow::Result<DigestKey> {
+/// The key that all others are derived from. The first start makes it; a later one must find it, because what was sealed
+/// or digested with it can be told by nothing else.
+pub fn master(data: &Path) -> anyhow::Result<[u8; BYTES]> {
     let path = data.join("master.key");
     let shown = path.display();
     let key: [u8; BYTES] = match folder::read(&path)? {
@@ -36,7 +33,7 @@ pub fn digest_key(data: &Path) -> anyhow::Result<DigestKey> {
             key
         }
     };
-    Ok(DigestKey::derive(&key))
+    Ok(key)
 }
 
 /// The admin's token. A missing one is minted anew.
@@ -48,7 +45,7 @@ pub fn admin_token(data: &Path) -> anyhow::Result<String> {
         ensure!(token.starts_with(PREFIX), "`{shown}` holds no token (`{PREFIX}…`): remove it to have one made");
         return Ok(token);
     }
-    let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random()?));
+    let token = profiles::mint().context("the system gives no random bytes")?;
     folder::write(&path, token.as_bytes())?;
     tracing::info!("a new token for `admin` lies in `{}`", path.display());
     Ok(token)
@@ -70,7 +67,7 @@ mod tests {
     fn a_token_stays_until_it_is_removed() {
         let data = tempfile::tempdir().unwrap();
         let first = admin_token(data.path()).unwrap();
-        assert_eq!(first.len(), PREFIX.len() + 43);
+        assert_eq!(first.len(), "fl_".len() + 43 + "_".len() + 6);
         assert_eq!(admin_token(data.path()).unwrap(), first);
         std::fs::remove_file(data.path().join("admin.token")).unwrap();
         assert_ne!(admin_token(data.path()).unwrap(), first);
@@ -80,16 +77,16 @@ mod tests {
     fn a_key_is_made_once_and_for_us_alone() {
         let data = tempfile::tempdir().unwrap();
         let path = data.path().join("master.key");
-        digest_key(data.path()).unwrap();
+        master(data.path()).unwrap();
         let key = std::fs::read(&path).unwrap();
-        digest_key(data.path()).unwrap();
+        master(data.path()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), key);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
         std::fs::write(&path, &key[..31]).unwrap();
-        assert!(digest_key(data.path()).is_err(), "a damaged key must not be used");
+        assert!(master(data.path()).is_err(), "a damaged key must not be used");
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(data.path().join("nats")).unwrap();
-        assert!(digest_key(data.path()).is_err(), "a log without its key must not get a new one");
+        assert!(master(data.path()).is_err(), "a log without its key must not get a new one");
     }
 }

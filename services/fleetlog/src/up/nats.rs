@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, bail, ensure};
 use schemas::event::{Data, Draft, LogOpened, Scope, Topic};
-use streams::{Access, AppendError, Bus, Expected, Server, ServerConfig};
+use schemas::names::NodeName;
+use streams::{Access, AppendError, Bus, Expected, Room, Server, ServerConfig, User, Users};
 use uuid::Uuid;
 
 use super::folder;
@@ -16,6 +18,7 @@ pub async fn start(
     external: Option<&str>,
     program: Option<&Path>,
     lock: &File,
+    node: &NodeName,
 ) -> anyhow::Result<(Option<Server>, Access)> {
     if let Some(url) = external {
         return Ok((None, Access::external(url).context("cannot use --nats")?));
@@ -26,7 +29,8 @@ pub async fn start(
     }
     tracing::info!("nats-server {} from `{}`", found.version, found.path.display());
     let lock = lock.try_clone().context("cannot share the lock with nats-server")?;
-    let config = ServerConfig { program: found.path, store: data.join("nats"), lock };
+    let users = Users::Services { node: node.clone() };
+    let config = ServerConfig { program: found.path, store: data.join("nats"), lock, users };
     let server = Server::start(config).await.context("cannot start nats-server")?;
     let access = server.access();
     Ok((Some(server), access))
@@ -39,10 +43,47 @@ fn beside_us() -> Vec<PathBuf> {
     above.chain([PathBuf::from(".")]).map(|it| it.join("ops/.tools/bin")).filter(|it| it.is_dir()).collect()
 }
 
-/// Makes the streams with the user that may, then connects with the one that may not.
-pub async fn connect(access: &Access) -> anyhow::Result<Bus> {
-    streams::provision(access).await.context("cannot make the streams of the log")?;
-    Bus::connect(access).await.context("cannot connect to the log")
+/// The way to the log for each service.
+pub struct Wires {
+    access: Access,
+    /// The process itself: opens the log, watches how full it is.
+    pub platform: Bus,
+    /// What the disk under our own server has; none where somebody else runs it.
+    pub room: Option<Room>,
+    /// Every connection that was made, with its user.
+    all: Arc<Mutex<Vec<(User, Bus)>>>,
+}
+
+impl Wires {
+    /// Makes the streams with the user that may, then connects with one that may not.
+    pub async fn connect(access: Access, room: Option<Room>) -> anyhow::Result<Self> {
+        streams::provision(&access).await.context("cannot make the streams of the log")?;
+        let platform = bus(&access, User::Platform).await?;
+        let all = Arc::new(Mutex::new(vec![(User::Platform, platform.clone())]));
+        Ok(Self { access, platform, room, all })
+    }
+
+    /// A connection of its own for one service, which may do what this service does and nothing else.
+    pub async fn bus(&self, user: User) -> anyhow::Result<Bus> {
+        let bus = bus(&self.access, user).await?;
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).push((user, bus.clone()));
+        Ok(bus)
+    }
+
+    /// Tells whose connection is lost, as long as one is.
+    pub fn lost(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+        let all = Arc::clone(&self.all);
+        move || {
+            let all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            let lost = all.iter().find(|(_, bus)| !bus.is_connected());
+            lost.map(|(user, _)| format!("the connection of `{}` to the log is lost", user.name()))
+        }
+    }
+}
+
+async fn bus(access: &Access, user: User) -> anyhow::Result<Bus> {
+    let bus = Bus::connect(&access.as_user(user)).await;
+    bus.with_context(|| format!("`{}` cannot connect to the log", user.name()))
 }
 
 /// The installation that the log belongs to. An empty log begins here, with a new one.

@@ -9,13 +9,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use schemas::names::NodeName;
+use schemas::spec::DigestKey;
 use streams::Server;
 use tokio_util::sync::CancellationToken;
 
 use super::listen::{self, Face, Opener};
+use super::nats::{self, Wires};
 use super::services::Services;
-use super::{folder, keys, lock, nats};
-use crate::cli::UpOptions;
+use super::{folder, keys, lock};
+use crate::config::UpOptions;
 
 /// Where and how, all of it read.
 pub struct Plan {
@@ -101,16 +103,18 @@ async fn start(
     server: &mut Option<Server>,
     services: &mut Services,
 ) -> anyhow::Result<Router> {
-    let digest_key = keys::digest_key(data)?;
-    let (ours, access) = nats::start(data, plan.nats.as_deref(), plan.nats_server.as_deref(), lock).await?;
+    let master = keys::master(data)?;
+    let (nats, program) = (plan.nats.as_deref(), plan.nats_server.as_deref());
+    let (ours, access) = nats::start(data, nats, program, lock, &plan.node).await?;
     *server = ours;
-    let bus = nats::connect(&access).await?;
+    let wires = Wires::connect(access, server.as_ref().map(Server::room)).await?;
     if let Some(server) = server {
         server.drop_provision().await.context("cannot take the right to make streams away")?;
     }
-    let installation = nats::installation(&bus, data).await?;
-    let token = keys::admin_token(data)?;
-    services.start(plan, data, &bus, digest_key, installation, &token).await
+    let installation = nats::installation(&wires.platform, data).await?;
+    let (keys, folder) = (profiles::Keys::derive(&master), data.join("profiles"));
+    let profiles = profiles::Config { folder, keys, admin_token: keys::admin_token(data)? };
+    services.start(plan, data, &wires, DigestKey::derive(&master), installation, profiles).await
 }
 
 /// The one line on standard output.

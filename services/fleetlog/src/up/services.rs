@@ -9,17 +9,20 @@ use anyhow::{Context as _, bail, ensure};
 use axum::{Router, middleware};
 use engine::{Docker, Engine};
 use schemas::spec::DigestKey;
-use streams::Bus;
+use streams::{LevelWatch, Thresholds, User};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::door::{self, Door};
+use super::door;
+use super::nats::Wires;
 use super::platform::Plan;
 
 /// Calls that the agent has under way in Docker: more make dockerd no faster.
 const CALLS_IN_FLIGHT: usize = 8;
+/// How often it is looked how full the log is.
+const LEVELS: Duration = Duration::from_secs(5);
 /// How often a start looks whether everything is ready.
 const LOOK: Duration = Duration::from_millis(10);
 /// How often a start that takes long says what it waits for.
@@ -53,45 +56,69 @@ impl Services {
         &mut self,
         plan: &Plan,
         data: &Path,
-        bus: &Bus,
+        wires: &Wires,
         digest_key: DigestKey,
         installation: Uuid,
-        token: &str,
+        profiles: profiles::Config,
     ) -> anyhow::Result<Router> {
-        let link = bus.clone();
-        self.look("nats", move || (!link.is_connected()).then(|| "the connection to the log is lost".to_owned()));
+        self.look("nats", wires.lost());
+        let levels = LevelWatch::new(wires.platform.clone(), wires.room.clone(), Thresholds::default());
+        let stop = self.stop();
+        self.add("levels", async move {
+            levels.run(LEVELS, stop).await;
+            Ok(())
+        });
+        self.start_monitor(wires).await?;
+        self.start_logger(wires, data).await?;
 
-        let registry = registry::Service::start(bus.clone(), self.stop()).await.context("cannot start `registry`")?;
+        let bus = wires.bus(User::Profiles).await?;
+        let profiles = profiles::Service::start(profiles, bus, self.stop()).await.context("cannot start `profiles`")?;
+        let readiness = profiles.readiness();
+        let doorkeeper = profiles.doorkeeper();
+        self.look("profiles", move || readiness.ready());
+        self.add("profiles", async { Ok(profiles.run().await?) });
+
+        let bus = wires.bus(User::Registry).await?;
+        let registry = registry::Service::start(data.join("registry"), bus, self.stop());
+        let registry = registry.await.context("cannot start `registry`")?;
         let readiness = registry.readiness();
         self.look("registry", move || readiness.ready());
         self.add("registry", async { Ok(registry.run().await?) });
 
-        let coordinator = shazam::Coordinator::start(bus.clone(), digest_key.clone(), self.stop());
+        let bus = wires.bus(User::Coordinator).await?;
+        let coordinator = shazam::Coordinator::start(bus, digest_key.clone(), self.stop());
         let readiness = coordinator.readiness();
         self.look("coordinator", move || readiness.ready());
         self.add("coordinator", async { Ok(coordinator.run().await?) });
 
+        let bus = wires.bus(User::Agent).await?;
         let engine = Engine::from(Docker::connect(plan.docker.as_deref()));
         let node = plan.node.clone();
+        self.start_measuring(&bus, &engine, &node, installation);
+        self.start_collecting(&bus, &engine, &node, installation);
+        self.start_tasker(wires, &bus, &engine, &node, installation).await?;
         let config = shazam::AgentConfig { node, installation, engine, calls_in_flight: CALLS_IN_FLIGHT };
-        let agent = shazam::Agent::start(config, bus.clone(), self.stop()).await.context("cannot start `agent`")?;
+        let agent = shazam::Agent::start(config, bus, self.stop()).await.context("cannot start `agent`")?;
         let readiness = agent.readiness();
         self.look("agent", move || readiness.ready());
         self.add("agent", async { Ok(agent.run().await?) });
 
+        let bus = wires.bus(User::Git).await?;
         let program = std::env::current_exe().context("cannot tell where our own executable is")?;
         let folder = data.join("git");
         let config =
             git::Config { folder, program, digest_key, limits: git::Limits::default(), pause_at: plan.fault_point };
-        let git = git::Service::start(config, bus.clone(), self.stop()).await.context("cannot start `git`")?;
+        let git = git::Service::start(config, bus, self.stop()).await.context("cannot start `git`")?;
         let readiness = git.readiness();
         self.look("git", move || readiness.check().err());
         let git_router = git.router();
         self.add("git", async { Ok(git.run().await?) });
 
-        let api = api::Api::new(bus.clone(), self.looks.clone());
+        let bus = wires.bus(User::Api).await?;
+        let api = api::Api::new(bus, self.looks.clone()).with_shutdown(self.stop());
         let inner = api::router(api).nest("/git", git_router);
-        Ok(inner.layer(middleware::from_fn_with_state(Door::new(token), door::check)))
+        let inner = inner.layer(middleware::from_fn_with_state(doorkeeper, door::check));
+        Ok(inner.layer(middleware::from_fn(api::measure)))
     }
 
     /// Waits until each says that it is ready; an end of one ends the wait.
@@ -148,7 +175,7 @@ impl Services {
         first
     }
 
-    fn look(&mut self, name: &'static str, ready: impl Fn() -> Option<String> + Send + Sync + 'static) {
+    pub(super) fn look(&mut self, name: &'static str, ready: impl Fn() -> Option<String> + Send + Sync + 'static) {
         self.looks.push((name, Arc::new(ready)));
     }
 }

@@ -9,7 +9,7 @@ use crate::platform::{Platform, eventually, processes_in};
 use crate::workdir::{DB, Workdir};
 
 /// Sends one request on a connection of its own, and reads the whole answer.
-async fn ask(platform: &Platform, head: &str, body: &[u8]) -> String {
+pub async fn ask(platform: &Platform, head: &str, body: &[u8]) -> String {
     let mut stream = connect(platform).await;
     let head = format!("{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).await.unwrap();

@@ -1,6 +1,7 @@
 //! The Git door, used by the real `git` client, over a real nats-server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
 
+mod access;
 mod healing;
 mod http;
 mod outage;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schemas::event::Refusal;
+use schemas::event::{Level, LevelRaised, Refusal};
 
 use crate::platform::Platform;
 use crate::workdir::{DB, Said, Workdir};
@@ -205,4 +205,40 @@ async fn objects_that_git_itself_refuses_leave_one_refusal_too() {
     })
     .await;
     left_one(&platform, &ann, &before, Refusal::NotAllowed, &["unpack"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_log_refuses_pushes_until_there_is_room() {
+    let platform = Platform::started().await;
+    let ann = shop(&platform).await;
+    let level = async |level: Level, bytes: u64| {
+        let raised = LevelRaised { stream: "EVENTS".to_owned(), level, bytes, max_bytes: 1 << 30 };
+        platform.append_level(raised).await;
+    };
+    let before = ann.remote_refs().await;
+    ann.commit(&[("variables/app.json", r#"{ "a": 1 }"#)]).await;
+    level(Level::Warning, 900 << 20).await;
+    ann.push(&["plan"], &["main"]).await.bad().tells("plan only");
+    level(Level::Critical, 990 << 20).await;
+    crate::platform::eventually("the refusal", || async {
+        let said = ann.push(&["no-wait"], &["main:other"]).await;
+        if said.stderr.contains("the log is 96 % full, 34 MiB are left") { Ok(()) } else { Err(said.stderr) }
+    })
+    .await;
+    let events = platform.events("acme/shop").await.len();
+    ann.push(&[], &["main"])
+        .await
+        .bad()
+        .tells("new pushes are refused until there is room again")
+        .tells("nothing changed");
+    // A plan changes nothing; a refusal must not fill the log either.
+    ann.push(&["plan"], &["main"]).await.bad().tells("plan only");
+    assert_eq!(platform.events("acme/shop").await.len(), events);
+    level(Level::Normal, 100 << 20).await;
+    crate::platform::eventually("an accepted push", || async {
+        let said = ann.push(&["no-wait"], &["main"]).await;
+        if said.ok { Ok(()) } else { Err(said.stderr) }
+    })
+    .await;
+    assert_ne!(ann.remote_refs().await, before);
 }

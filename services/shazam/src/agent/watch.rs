@@ -6,10 +6,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use engine::{Action, EngineError, Kind, Wake};
+use jiff::Timestamp;
 use schemas::fleet::State;
 use schemas::names::FleetId;
 use schemas::spec;
-use schemas::work::{Report, ThingReport, observation_id};
+use schemas::work::{Report, ThingReport, Watched, observation_id};
 use streams::clock;
 use tokio::time::Instant;
 
@@ -27,6 +28,12 @@ const FLAPPING: Duration = Duration::from_secs(10);
 /// So many looks at one container within [`FLAPPING`] are as usual.
 const BURST: u32 = 6;
 
+/// It is told so often that somebody watches. Shorter than what the coordinator takes for a gap, and a start beside it.
+const MARK: Duration = Duration::from_secs(5);
+
+/// How long the last word of an agent that is told to stop may take.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// Looks at one container, counted so that a flapping one does not flood the log.
 struct Pace {
     since: Instant,
@@ -35,13 +42,25 @@ struct Pace {
 
 /// Watches until it is told to stop.
 pub async fn run(host: Arc<Host>) -> Result<(), AgentError> {
-    let mut watch =
-        Watch { host: host.clone(), paces: BTreeMap::new(), later: BTreeMap::new(), things: BTreeMap::new() };
+    let mut watch = Watch {
+        host: host.clone(),
+        since: None,
+        before: "the agent was not running".to_owned(),
+        paces: BTreeMap::new(),
+        later: BTreeMap::new(),
+        things: BTreeMap::new(),
+    };
     loop {
         let end = tokio::select! {
-            () = host.shutdown.cancelled() => return Ok(()),
+            () = host.shutdown.cancelled() => {
+                // Should nobody hear it, the gap begins a few seconds earlier.
+                let _ = tokio::time::timeout(LAST_WORD, watch.mark()).await;
+                return Ok(());
+            }
             end = watch.connected() => end,
         };
+        watch.since = None;
+        watch.before = format!("Docker's events did not come: {end}");
         tracing::debug!(node = %host.node, error = %end, "watching Docker ended");
         super::beat::ping(&host).await;
         if host.away.borrow().is_some() && !host.back().await {
@@ -57,6 +76,10 @@ pub async fn run(host: Arc<Host>) -> Result<(), AgentError> {
 
 struct Watch {
     host: Arc<Host>,
+    /// Since when Docker's events come without a break.
+    since: Option<Timestamp>,
+    /// Why they did not before.
+    before: String,
     paces: BTreeMap<String, Pace>,
     /// Containers that flap, and when they are looked at again.
     later: BTreeMap<String, Instant>,
@@ -72,10 +95,13 @@ impl Watch {
             Ok(wakes) => wakes,
             Err(error) => return error,
         };
+        // Before what the look finds: that may have happened when nobody watched.
+        self.since = Some(clock::now());
+        self.mark().await;
         if let Err(error) = self.look_at_everything().await {
             return error;
         }
-        let mut next = Instant::now() + EVERY;
+        let (mut next, mut mark) = (Instant::now() + EVERY, Instant::now() + MARK);
         loop {
             let flapping = self.later.values().min().copied();
             // Every arm is cancel-safe.
@@ -88,12 +114,27 @@ impl Watch {
                     next = Instant::now() + EVERY;
                     self.look_at_everything().await
                 }
+                () = tokio::time::sleep_until(mark) => {
+                    mark = Instant::now() + MARK;
+                    self.mark().await;
+                    Ok(())
+                }
                 () = tokio::time::sleep_until(flapping.unwrap_or(next)), if flapping.is_some() => self.look_at_late().await,
             };
             if let Err(error) = end {
                 return error;
             }
         }
+    }
+
+    /// Tells that somebody watches, and since when.
+    async fn mark(&self) {
+        let Some(since) = self.since else { return };
+        let until = clock::now().max(since);
+        let at_ns = i64::try_from(until.as_nanosecond()).unwrap_or(i64::MAX);
+        let id = observation_id(&self.host.node, "watch", at_ns, "watched");
+        let report = Report::Watched(Watched { since, until, before: self.before.clone() });
+        self.host.report(&report, id).await;
     }
 
     async fn wake(&mut self, wake: Wake) -> Result<(), EngineError> {

@@ -25,9 +25,11 @@ impl Nodes {
         nodes.insert(beat.node, (now, beat.away)).is_none()
     }
 
-    /// The platform's only agent; with several, the first by name, until descriptors bind fleets to nodes.
-    pub fn only(&self) -> Option<NodeName> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().next().cloned()
+    /// The node of the agent that a fleet is bound to, once it was heard of; for one that is not bound, the platform's
+    /// only agent, and of several the first by name.
+    pub fn of(&self, agent: Option<&NodeName>) -> Option<NodeName> {
+        let nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.keys().find(|node| agent.is_none_or(|agent| agent == *node)).cloned()
     }
 
     /// All of them, for people.

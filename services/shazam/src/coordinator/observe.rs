@@ -1,6 +1,6 @@
 //! Turns what agents report into events: steps that ended, and changes of state that are news.
 
-use schemas::event::{ContainerChange, Data, RolloutStep, Scope, Sighting, StepStatus, ThingChange, WorkDead};
+use schemas::event::{ContainerChange, Data, Level, RolloutStep, Scope, Sighting, StepStatus, ThingChange, WorkDead};
 use schemas::fleet::{Fleet, HealthState, State};
 use schemas::names::NodeName;
 use schemas::work::{Change, ContainerReport, Report, StepReport, ThingReport, observation_id};
@@ -42,19 +42,54 @@ fn is_news(fleet: &Fleet, report: &ContainerReport) -> bool {
     }
 }
 
+/// Whether a report belongs to no step of ours: such a one can wait.
+fn is_only_seen(report: &Report) -> bool {
+    match report {
+        Report::Container(it) => it.cause.is_none(),
+        Report::Volume(it) | Report::Network(it) => it.cause.is_none(),
+        Report::Step(_) | Report::Watched(_) | Report::Run(_) => false,
+    }
+}
+
 impl Coordinator {
+    /// Whether the log has no room for what is only seen.
+    fn is_full(&self) -> bool {
+        self.fullness == Level::Critical
+    }
+
+    /// Leaves a report where it is, in `OBS`, until the log has room again.
+    fn hold_back(&mut self, obs: u64) {
+        if self.held.is_none() {
+            tracing::warn!(obs, "the log is nearly full: what is only seen waits, for as long as `OBS` keeps it");
+            self.held = Some(obs);
+        }
+    }
+
+    /// The report to go on from, once there is room again after something was held back. What was taken meanwhile comes
+    /// once more, and is no news then.
+    pub(super) fn released(&mut self) -> Option<u64> {
+        if self.is_full() { None } else { self.held.take() }
+    }
+
     /// Takes one report of an agent.
     pub(super) async fn observe(&mut self, obs: u64, node: NodeName, report: Report) -> Result<(), CoordinatorError> {
+        if self.is_full() && is_only_seen(&report) {
+            self.hold_back(obs);
+            return Ok(());
+        }
         match report {
             Report::Step(it) => self.step_ended(obs, node, it).await,
             Report::Container(it) => self.container_changed(obs, node, it).await,
             Report::Volume(it) => self.thing_changed(obs, node, it, true).await,
             Report::Network(it) => self.thing_changed(obs, node, it, false).await,
+            Report::Watched(it) => self.watched(node, it).await,
+            // The tasker's.
+            Report::Run(_) => Ok(()),
         }
     }
 
     async fn step_ended(&mut self, obs: u64, node: NodeName, it: StepReport) -> Result<(), CoordinatorError> {
-        if let Some(deliveries) = it.gave_up_after {
+        if let Some(deliveries) = it.gave_up_after.filter(|_| self.is_under_way(&it)) {
             let dead = WorkDead { node, fleet: it.fleet.clone(), rollout: it.rollout, step: it.step, deliveries };
             let subject = format!("rollouts/{}", it.rollout);
             let draft = self.draft(Scope::Platform, subject, Some(it.rollout), Data::WorkDead(dead));
@@ -158,7 +193,7 @@ impl Coordinator {
         self.append_observation(Scope::Fleet(it.fleet), subject, id, it.cause, data).await
     }
 
-    async fn append_observation(
+    pub(super) async fn append_observation(
         &mut self,
         scope: Scope,
         subject: String,

@@ -58,8 +58,8 @@ impl Coordinator {
         let overtaken = self.overtaken.get(id).and_then(|it| it.front().cloned());
         // One that was overtaken before its turn is planned without steps, so that it has an end of its own.
         let (desired, commit) = overtaken.clone().unwrap_or((fleet.desired_at, fleet.commit.clone()));
-        let (Some(commit), Some(node)) = (commit, self.nodes.only()) else {
-            // Without a node there is nothing to plan for; its first sign of life comes back here.
+        let (Some(commit), Some(node)) = (commit, self.nodes.of(fleet.desired.agent())) else {
+            // Without its node there is nothing to plan for; that one's first sign of life comes back here.
             return Ok(false);
         };
         let before = self.before.get(id).unwrap_or(&fleet.desired);

@@ -14,7 +14,7 @@ use schemas::query::{FleetAnswer, FleetLine, FleetRequest, FleetsAnswer, FleetsR
 use schemas::spec::DigestKey;
 use serde_json::Value;
 use shazam::{Agent, AgentConfig, Coordinator};
-use streams::{Bus, Expected, Projection, Server, ServerConfig, View, clock};
+use streams::{Bus, Expected, Projection, Server, ServerConfig, Users, View, clock};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -59,7 +59,8 @@ impl Platform {
         let found = streams::find_server(explicit.as_deref().map(Path::new), &[tools]).unwrap();
         let lock = std::fs::File::create(folder.path().join("lock")).unwrap();
         let store = folder.path().join("nats");
-        let server = Server::start(ServerConfig { program: found.path, store, lock }).await.unwrap();
+        let server =
+            Server::start(ServerConfig { program: found.path, store, lock, users: Users::Tests }).await.unwrap();
         streams::provision(&server.access()).await.unwrap();
         let bus = Bus::connect(&server.access()).await.unwrap();
         let engine = Simulated::new();
@@ -101,9 +102,22 @@ impl Platform {
         self.halves.spawn(async move { coordinator.run().await.unwrap() });
     }
 
+    /// The same, and whatever nobody watched for half a second is a gap.
+    #[allow(dead_code, reason = "each test file uses its part of the harness")]
+    pub async fn start_watchful_coordinator(&mut self) {
+        self.stop_halves = self.shutdown.child_token();
+        let coordinator = Coordinator::start(self.bus.clone(), key(), self.stop_halves.clone())
+            .with_gaps_from(jiff::SignedDuration::from_millis(500));
+        self.halves.spawn(async move { coordinator.run().await.unwrap() });
+    }
+
     pub async fn start_agent(&mut self) {
+        self.start_agent_of("local").await;
+    }
+
+    pub async fn start_agent_of(&mut self, node: &str) {
         let config = AgentConfig {
-            node: "local".parse().unwrap(),
+            node: node.parse().unwrap(),
             installation: self.installation,
             engine: Engine::from(self.engine.clone()),
             calls_in_flight: 8,
@@ -191,6 +205,17 @@ impl Platform {
                     .collect();
                 panic!("not within {LIMIT:?}: {what}\n{:#?}\n{}", self.fleet(|it| it.rollouts.clone()), log.join("\n"));
             }
+        }
+    }
+
+    /// Waits until the log is as `wanted` says.
+    #[allow(dead_code, reason = "each test file uses its part of the harness")]
+    pub async fn eventually_events(&self, what: &str, wanted: impl Fn(&[Event]) -> bool) {
+        let mut positions = self.view.positions();
+        let limit = tokio::time::Instant::now() + LIMIT;
+        while !wanted(&self.events()) {
+            let changed = tokio::time::timeout_at(limit, positions.changed()).await;
+            assert!(changed.is_ok(), "not within {LIMIT:?}: {what}\n{:#?}", self.kinds());
         }
     }
 

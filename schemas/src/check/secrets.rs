@@ -1,0 +1,111 @@
+//! What is most likely a secret: a fleet's files stay in Git and in the event log for ever, so none belongs there.
+//!
+//! Two nets. Texts that look like what well-known issuers give out are found wherever they stand. Values of variables
+//! and of environments are also judged by their key. A fault names the place and the kind, and never the value.
+
+mod keys;
+mod shapes;
+
+use super::fault::{Fault, quote};
+use super::tree::{Source, Tree};
+use crate::descriptors::{ALLOW, Kind, VALUE};
+use crate::json::{Member, Node, Spot, Value};
+
+/// The code of such a fault.
+const CODE: &str = "likely-secret";
+
+/// Tells every value that is most likely a secret. Other faults at its place are left out: they might quote it.
+pub(super) fn refuse(tree: &Tree, faults: &mut Vec<Fault>) {
+    let mut found = Vec::new();
+    for source in &tree.sources {
+        let Some(root) = &source.root else { continue };
+        let mut scan = Scan { source, found: &mut found };
+        match source.of(Kind::Variables) {
+            Some((_, root)) => root.members().iter().for_each(|member| scan.keyed(member)),
+            None => scan.node(root),
+        }
+    }
+    if found.is_empty() {
+        return;
+    }
+    faults.retain(|fault| !found.iter().any(|secret: &Fault| secret.place() == fault.place()));
+    faults.append(&mut found);
+}
+
+struct Scan<'a> {
+    source: &'a Source,
+    found: &'a mut Vec<Fault>,
+}
+
+impl Scan<'_> {
+    /// Everything in a value. The tree is at most [`crate::json::MAX_DEPTH`] deep.
+    fn node(&mut self, node: &Node) {
+        match &node.value {
+            Value::Text(text) => self.text(node.spot, text),
+            Value::List(items) => items.iter().for_each(|item| self.node(item)),
+            Value::Object(members) => members.iter().for_each(|member| {
+                if member.key == "env" {
+                    member.node.members().iter().for_each(|member| self.keyed(member));
+                } else {
+                    self.node(&member.node);
+                }
+            }),
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, spot: Spot, text: &str) {
+        if let Some(what) = shapes::find(text) {
+            self.fault(spot, format!("what looks like {what}"), false);
+        }
+    }
+
+    /// A value whose key may say that it is a secret.
+    fn keyed(&mut self, member: &Member) {
+        if is_allowed(&member.node) {
+            return;
+        }
+        // Without a good reason beside it, it is judged like any other; that the reason is missing is told as well.
+        let node = member.node.get(VALUE).unwrap_or(&member.node);
+        let literal = match &node.value {
+            Value::Text(text) => {
+                if let Some(what) = shapes::find(text) {
+                    return self.fault(node.spot, format!("what looks like {what}"), true);
+                }
+                text.clone()
+            }
+            Value::Number(number) => number.to_string(),
+            _ => return self.node(node),
+        };
+        if let Some(word) = keys::suspect(&member.key, &literal) {
+            let seen = format!("{} holds a literal value, and its name says `{word}`", quote(&member.key));
+            self.fault(node.spot, seen, true);
+        }
+    }
+
+    /// `valued`: there is a key for the reason.
+    fn fault(&mut self, spot: Spot, seen: String, valued: bool) {
+        let expected = "no secret in a fleet's files: they stay in Git and in the event log for ever";
+        let way = if valued {
+            "if it is none: { \"value\": …, \"$allow\": \"why it is no secret\" }"
+        } else {
+            "if it is none: put it into a variable or `env`, as { \"value\": …, \"$allow\": \"why it is no secret\" }"
+        };
+        let hint = format!(
+            "take it out of the commit (`git commit --amend`); a secret store comes next, until then let the container \
+             read it from a volume; {way}"
+        );
+        self.found.push(Fault::new(self.source.place(spot), CODE, seen, expected).hint(hint));
+    }
+}
+
+/// What makes the value of a key look like a secret; none: nothing does.
+pub fn likely_secret(key: &str, value: &str) -> Option<String> {
+    let shape = shapes::find(value).map(|what| format!("looks like {what}"));
+    shape.or_else(|| keys::suspect(key, value).map(|word| format!("has `{word}` in its name")))
+}
+
+/// Whether a value has been looked at, and says why it is no secret.
+fn is_allowed(node: &Node) -> bool {
+    node.get(ALLOW).and_then(Node::text).is_some_and(|reason| !reason.trim().is_empty())
+}

@@ -1,0 +1,69 @@
+//! What is asked of Git: `req.git.plan`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::Fault;
+use crate::names::{FleetId, Oid};
+use crate::plan::Plan;
+
+/// `req.git.plan`: what a commit, or a tree of descriptors, would change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanRequest {
+    /// Of which fleet.
+    pub fleet: FleetId,
+    /// What is planned.
+    pub candidate: Candidate,
+    /// Wait until the fleet is known up to here.
+    #[serde(default)]
+    pub min_position: u64,
+}
+
+/// What is planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Candidate {
+    /// A commit that was pushed: its id, the first digits of it, or the name of a branch.
+    Commit(String),
+    /// All descriptors of a tree: path → text.
+    Files(BTreeMap<String, String>),
+}
+
+/// The answer to [`PlanRequest`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum PlanAnswer {
+    /// This would happen.
+    Planned(Box<Planned>),
+    /// A push of it would be refused for these.
+    Faults {
+        /// In the order of files and lines.
+        faults: Vec<Fault>,
+    },
+    /// It cannot be planned.
+    Refused {
+        /// Why, for people.
+        why: String,
+    },
+    /// There is no such commit, or no such fleet to look for it in.
+    Unknown {
+        /// What, for people.
+        what: String,
+    },
+}
+
+/// What a candidate would change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Position of the state that it was planned against; 0: there is no such fleet yet.
+    pub position: u64,
+    /// The whole id of the commit, where it was one.
+    pub commit: Option<Oid>,
+    /// What would be done.
+    pub plan: Plan,
+    /// The same as a push prints it.
+    pub text: String,
+    /// What looks like a mistake and is none for certain.
+    pub warnings: Vec<Fault>,
+}

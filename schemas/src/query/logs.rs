@@ -1,0 +1,38 @@
+//! What the logger is asked.
+
+use serde::{Deserialize, Serialize};
+
+use crate::logs::{Filter, Found, Place};
+
+/// `req.logger.search`: a page of lines, in the order of their places.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogsRequest {
+    /// Which.
+    pub filter: Filter,
+    /// The newest first, else the oldest.
+    pub newest_first: bool,
+    /// Only those behind this one, in that order.
+    #[serde(default)]
+    pub after: Option<Place>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// `req.logger.replay`: make the index anew from `LOGS`, and compare it with the one that grew. Answered like the
+/// registry's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogsReplayRequest {
+    /// Only compare; else the new one takes the place of the old one.
+    pub verify: bool,
+}
+
+/// The answer to [`LogsRequest`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogsAnswer {
+    /// The page.
+    pub lines: Vec<Found>,
+    /// Whether there may be more.
+    pub more: bool,
+    /// Sequence of the last batch in `LOGS` whose lines could be among these.
+    pub applied: u64,
+}

@@ -1,0 +1,87 @@
+//! `POST …/plan`: what a pushed commit, or a tree of descriptors, would change. Git works it out, as for a push.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::response::Response;
+use schemas::check::{Fault, report};
+use schemas::names::{FleetId, Name, Oid};
+use schemas::plan::Step;
+use schemas::query::{Candidate, Fault as Broken, FaultCode, PlanAnswer, PlanRequest, Planned};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use streams::AskError;
+
+use crate::Api;
+use crate::call::Call;
+use crate::problem::Problem;
+use crate::reply;
+
+/// How long an answer may take: a large tree is checked, and the registry may have to catch up.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What is planned: one of the two.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    commit: Option<String>,
+    files: Option<BTreeMap<String, Value>>,
+}
+
+/// What would change. The names are the contract's.
+#[derive(Serialize)]
+struct Shown<'a> {
+    position: u64,
+    fleet: &'a FleetId,
+    commit: Option<Oid>,
+    steps: Vec<Step>,
+    unchanged: Vec<Name>,
+    new_volumes: Vec<Name>,
+    kept_volumes: Vec<Name>,
+    warnings: Vec<Fault>,
+    text: String,
+}
+
+/// Plans, and changes nothing.
+pub(crate) async fn make(api: Api, call: Call) -> Result<Response, Problem> {
+    let fleet = call.fleet()?;
+    let candidate = candidate(call.json()?)?;
+    let request = PlanRequest { fleet: fleet.clone(), candidate, min_position: call.min_position()? };
+    match ask(&api, &request).await? {
+        PlanAnswer::Planned(planned) => {
+            let Planned { position, commit, plan, text, warnings } = *planned;
+            let schemas::plan::Plan { observed: _, steps, unchanged, new_volumes, kept_volumes } = plan;
+            let fleet = &fleet;
+            let shown = Shown { position, fleet, commit, steps, unchanged, new_volumes, kept_volumes, warnings, text };
+            reply::json_at(position, &shown)
+        }
+        PlanAnswer::Faults { faults } => Err(Problem::faults(report(&faults), &faults)),
+        PlanAnswer::Refused { why } => Err(Problem::conflict(why)),
+        PlanAnswer::Unknown { what } => Err(Problem::not_found(what)),
+    }
+}
+
+fn candidate(wanted: Wanted) -> Result<Candidate, Problem> {
+    match wanted {
+        Wanted { commit: Some(commit), files: None } => Ok(Candidate::Commit(commit)),
+        Wanted { commit: None, files: Some(files) } => {
+            let text = |(path, value): (String, Value)| match value {
+                Value::String(text) => Ok((path, text)),
+                value @ Value::Object(_) => Ok((path, format!("{value:#}"))),
+                _ => Err(Problem::bad_request(format!(
+                    "`files` holds something else than a descriptor at `{path}`: expected its text, or a JSON object"
+                ))),
+            };
+            files.into_iter().map(text).collect::<Result<_, _>>().map(Candidate::Files)
+        }
+        _ => Err(Problem::bad_request("the body has to have exactly one of `commit`, `files`")),
+    }
+}
+
+async fn ask(api: &Api, request: &PlanRequest) -> Result<PlanAnswer, Problem> {
+    api.bus.ask(request, DEADLINE).await.map_err(|error| match error {
+        AskError::Fault(Broken { code: FaultCode::BadRequest, message }) => Problem::bad_request(message),
+        AskError::Fault(Broken { message, .. }) => Problem::behind(message),
+        other => Problem::unavailable(format!("git does not answer: {other}")),
+    })
+}

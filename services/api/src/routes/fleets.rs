@@ -1,0 +1,84 @@
+//! Paths about fleets: what should be, what is, and how one became the other.
+
+use axum::http::Method;
+use schemas::access::Action;
+
+use super::{AT, Answer, CURSOR, FLEET, JSON, LIMIT, MIN_POSITION, OWNER, Parameter, Place, Route, Shape};
+use crate::{fleets, rollouts};
+
+/// The paths, in the order in which the contract shows them.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET,
+        path: "/v1/fleets",
+        operation: "fleets",
+        summary: "Every fleet that one may see, in the order of their names.",
+        parameters: &[LIMIT, CURSOR, MIN_POSITION],
+        body: None,
+        answer: Answer {
+            status: 200,
+            summary: "a page of fleets",
+            content: &[(JSON, Some("Fleets"))],
+            positioned: true,
+            problems: &[400, 503, 504],
+        },
+        needs: Action::Enter,
+        handler: |api, call| Box::pin(fleets::list(api, call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/v1/fleets/{owner}/{fleet}",
+        operation: "state",
+        summary: "A fleet's desired and observed state, now or then.",
+        parameters: &[OWNER, FLEET, AT, MIN_POSITION],
+        body: None,
+        answer: Answer {
+            status: 200,
+            summary: "the fleet's state",
+            content: &[(JSON, Some("State"))],
+            positioned: true,
+            problems: &[400, 404, 503, 504],
+        },
+        needs: Action::See,
+        handler: |api, call| Box::pin(fleets::state(api, call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/v1/fleets/{owner}/{fleet}/rollouts",
+        operation: "rollouts",
+        summary: "A fleet's newest rollouts, the newest first.",
+        parameters: &[OWNER, FLEET, LIMIT, CURSOR, MIN_POSITION],
+        body: None,
+        answer: Answer {
+            status: 200,
+            summary: "a page of rollouts",
+            content: &[(JSON, Some("Rollouts"))],
+            positioned: true,
+            problems: &[400, 404, 503, 504],
+        },
+        needs: Action::See,
+        handler: |api, call| Box::pin(rollouts::list(api, call)),
+    },
+    Route {
+        method: Method::GET,
+        path: "/v1/fleets/{owner}/{fleet}/rollouts/{id}",
+        operation: "rollout",
+        summary: "One rollout with its steps.",
+        parameters: &[
+            OWNER,
+            FLEET,
+            Parameter { name: "id", place: Place::Path, shape: Shape::Id, help: "the rollout's id" },
+            MIN_POSITION,
+        ],
+        body: None,
+        answer: Answer {
+            status: 200,
+            summary: "the rollout",
+            content: &[(JSON, Some("Rollout"))],
+            positioned: true,
+            problems: &[400, 404, 503, 504],
+        },
+        needs: Action::See,
+        handler: |api, call| Box::pin(rollouts::one(api, call)),
+    },
+];

@@ -1,0 +1,65 @@
+//! `fleetlog plan [COMMIT|DIR]`: what a push would change. The platform works it out; a folder's files go there.
+
+use std::path::Path;
+
+use schemas::check::{EntryKind, Fault, report};
+use serde_json::{Map, Value, json};
+
+use super::check::{Found, Read, walk, warn};
+use super::failure::Failure;
+use super::remote::Remote;
+use super::{here, out};
+use crate::cli::PlanOptions;
+
+/// Prints the plan. Exit status 1 where a push would be refused.
+pub fn run(options: &PlanOptions) -> Result<(), Failure> {
+    let fleet = here::fleet(options.fleet.fleet.as_ref())?;
+    let remote = Remote::find()?;
+    let body = body(&options.target)?;
+    let (status, reply) = remote.send_any("POST", &format!("/v1/fleets/{fleet}/plan"), Some(&body))?;
+    let answer: Value = reply.read()?;
+    let faults = || serde_json::from_value::<Vec<Fault>>(answer["faults"].clone()).unwrap_or_default();
+    match status {
+        200 if options.fleet.json => out::json(&answer),
+        200 => {
+            warn(&serde_json::from_value::<Vec<Fault>>(answer["warnings"].clone()).unwrap_or_default());
+            out::line(answer["text"].as_str().unwrap_or_default())
+        }
+        422 if options.fleet.json => out::json(&json!({ "faults": answer["faults"] })).and(Err(Failure::Said)),
+        422 => out::line(&report(&faults())).and(Err(Failure::Said)),
+        _ => {
+            let detail = answer["detail"].as_str().map_or_else(|| format!("status {status}"), str::to_owned);
+            Err(Failure::Failed(format!("cannot plan: {detail}")))
+        }
+    }
+}
+
+/// A folder's descriptors, or a commit.
+fn body(target: &str) -> Result<Value, Failure> {
+    let folder = Path::new(target);
+    if !folder.is_dir() {
+        // What Git does not know here may be known there.
+        let commit = here::commit(target).unwrap_or_else(|| target.to_owned());
+        return Ok(json!({ "commit": commit }));
+    }
+    let mut found = Vec::new();
+    walk(folder, "", &mut found)?;
+    let files = found.into_iter().map(text).collect::<Result<Map<_, _>, _>>()?;
+    Ok(json!({ "files": files }))
+}
+
+/// A file as the body carries it: only what a push could bring as a descriptor.
+fn text(found: Found) -> Result<(String, Value), Failure> {
+    let Found { path, kind, content } = found;
+    let refused = |what: &str| Failure::Failed(format!("`{path}` {what}: `fleetlog check` says more"));
+    if kind != EntryKind::File {
+        return Err(refused("is no file"));
+    }
+    match content {
+        Read::TooLarge(_) => Err(refused("is larger than a descriptor may be")),
+        Read::Bytes(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok((path, text.into())),
+            Err(_) => Err(refused("is no UTF-8 text")),
+        },
+    }
+}

@@ -1,0 +1,35 @@
+//! Logger's two halves: the one that collects on this host, and the one that indexes.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use engine::Engine;
+use schemas::names::NodeName;
+use streams::{Bus, User};
+use uuid::Uuid;
+
+use super::nats::Wires;
+use super::services::Services;
+
+impl Services {
+    /// Starts the half that indexes.
+    pub(super) async fn start_logger(&mut self, wires: &Wires, data: &Path) -> anyhow::Result<()> {
+        let bus = wires.bus(User::Logger).await?;
+        let config = logger::Config { folder: data.join("logs"), keep_days: logger::KEEP_DAYS };
+        let logger = logger::Service::start(config, bus, self.stop()).await.context("cannot start `logger`")?;
+        let readiness = logger.readiness();
+        self.look("logger", move || readiness.ready());
+        self.add("logger", async { Ok(logger.run().await?) });
+        Ok(())
+    }
+
+    /// Starts the half that collects.
+    pub(super) fn start_collecting(&mut self, agent: &Bus, engine: &Engine, node: &NodeName, installation: Uuid) {
+        let (node, engine) = (node.clone(), engine.clone());
+        let collecting =
+            logger::Agent::new(logger::AgentConfig { node, installation, engine }, agent.clone(), self.stop());
+        let readiness = collecting.readiness();
+        self.look("collecting", move || readiness.ready());
+        self.add("collecting", async { Ok(collecting.run().await?) });
+    }
+}

@@ -1,0 +1,184 @@
+//! `req.git.plan`: what a pushed commit, or a tree of descriptors, would change. The words are those of a push.
+//!
+//! Reads a repository's objects and asks the registry for the fleet; writes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemas::check::{Checked, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check};
+use schemas::fleet::Fleet;
+use schemas::names::{FleetId, Oid};
+use schemas::plan::{describe, plan};
+use schemas::query::{Candidate, Fault as Broken, FaultCode, FleetRequest, PlanAnswer, PlanRequest, Planned};
+use streams::{Asked, Questions};
+use tokio::task::JoinSet;
+
+use crate::candidate::{self, CandidateError};
+use crate::context::{Context, chain};
+use crate::inspect::deploy_changed;
+
+/// Questions that are answered at a time; the next ones wait on the bus.
+const AT_ONCE: usize = 4;
+/// The time between two tries to be asked.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Digits of a shortened commit at least.
+const DIGITS: usize = 4;
+
+/// Answers until the service ends.
+pub(crate) async fn answer(context: &Arc<Context>) {
+    let mut answers = JoinSet::new();
+    while let Some(mut questions) = listen(context).await {
+        while let Some(asked) = next(context, &mut questions).await {
+            if answers.len() >= AT_ONCE {
+                log(answers.join_next().await);
+            }
+            answers.spawn(reply(Arc::clone(context), asked));
+        }
+    }
+    while let Some(end) = answers.join_next().await {
+        log(Some(end));
+    }
+}
+
+/// None: the service ends.
+async fn listen(context: &Context) -> Option<Questions<PlanRequest>> {
+    loop {
+        let error = tokio::select! {
+            () = context.shutdown.cancelled() => return None,
+            questions = context.bus.answer::<PlanRequest>() => match questions {
+                Ok(questions) => return Some(questions),
+                Err(error) => error,
+            },
+        };
+        tracing::warn!(error = chain(&error), "questions about plans cannot be heard, trying again");
+        tokio::select! {
+            () = context.shutdown.cancelled() => return None,
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
+async fn next(context: &Context, questions: &mut Questions<PlanRequest>) -> Option<Asked<PlanRequest>> {
+    tokio::select! {
+        () = context.shutdown.cancelled() => None,
+        asked = questions.next() => asked,
+    }
+}
+
+fn log(end: Option<Result<(), tokio::task::JoinError>>) {
+    if let Some(Err(error)) = end {
+        tracing::error!(error = chain(&error), "an answer about a plan broke off");
+    }
+}
+
+async fn reply(context: Arc<Context>, asked: Asked<PlanRequest>) {
+    let answer = work_out(&context, &asked.question).await;
+    if let Err(error) = asked.reply(answer).await {
+        // Who asked has a deadline and sees that nobody answered.
+        tracing::warn!(error = chain(&error), "an answer about a plan was not sent");
+    }
+}
+
+async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanAnswer, Broken> {
+    let behind = |message: String| Broken { code: FaultCode::Behind, message };
+    context.at_head().await.map_err(|error| behind(chain(&error)))?;
+    let repository = context.enter_known(&request.fleet);
+    let (mut applied, mut deploy, mut refs) = (0, None, BTreeMap::new());
+    if let Some(repository) = &repository {
+        let mut state = repository.state.lock().await;
+        context.settle(repository, &mut state).await.map_err(|error| behind(chain(&error)))?;
+        (applied, deploy, refs) = (state.applied, state.deploy.clone(), state.refs.clone());
+    }
+    let (commit, checked) = match (&request.candidate, &repository) {
+        (Candidate::Files(files), _) => (None, check_files(files.clone()).await?),
+        (Candidate::Commit(_), None) => {
+            return Ok(PlanAnswer::Unknown { what: format!("there is no fleet `{}`", request.fleet) });
+        }
+        (Candidate::Commit(text), Some(repository)) => {
+            match check_commit(repository.path.join("objects"), text.clone(), refs).await? {
+                Ok((commit, checked)) => (Some(commit), checked),
+                Err(answer) => return Ok(answer),
+            }
+        }
+    };
+    let checked = match checked {
+        Ok(checked) => checked,
+        Err(faults) => return Ok(PlanAnswer::Faults { faults }),
+    };
+    if let Some(fault) = deploy.and_then(|deploy| deploy_changed(&deploy, &checked)) {
+        return Ok(PlanAnswer::Faults { faults: vec![fault] });
+    }
+    let (position, fleet) = now(context, &request.fleet, applied.max(request.min_position)).await?;
+    Ok(match plan(&fleet, &checked.desired, &context.config.digest_key) {
+        Err(error) => PlanAnswer::Refused { why: chain(&error) },
+        Ok(plan) => PlanAnswer::Planned(Box::new(Planned {
+            position,
+            commit,
+            text: describe(&plan),
+            plan,
+            warnings: checked.warnings,
+        })),
+    })
+}
+
+/// The fleet as it is now; an empty one where there is none yet.
+async fn now(context: &Context, fleet: &FleetId, min_position: u64) -> Result<(u64, Fleet), Broken> {
+    let question = FleetRequest { fleet: fleet.clone(), min_position };
+    let answer = context.bus.ask(&question, context.config.limits.ask).await;
+    let silent =
+        |error| Broken { code: FaultCode::Behind, message: format!("the registry does not tell: {}", chain(&error)) };
+    let answer = answer.map_err(silent)?;
+    Ok((answer.position, answer.fleet.unwrap_or_else(|| Fleet::new(fleet.clone()))))
+}
+
+type Verdict = Result<Checked, Vec<Fault>>;
+
+fn broke_down(_: tokio::task::JoinError) -> Broken {
+    Broken { code: FaultCode::Behind, message: "the check broke down, try again".to_owned() }
+}
+
+async fn check_files(files: BTreeMap<String, String>) -> Result<Verdict, Broken> {
+    let look = move || {
+        check(files.iter().map(|(path, text)| {
+            let content = match text.len() as u64 {
+                size if size > MAX_BYTES => Content::TooLarge(size),
+                _ => Content::Bytes(text.as_bytes()),
+            };
+            TreeFile { path, kind: EntryKind::File, content }
+        }))
+    };
+    tokio::task::spawn_blocking(look).await.map_err(broke_down)
+}
+
+/// Looks a commit up and checks its tree; else the answer.
+async fn check_commit(
+    store: std::path::PathBuf,
+    text: String,
+    refs: BTreeMap<String, Oid>,
+) -> Result<Result<(Oid, Verdict), PlanAnswer>, Broken> {
+    let look = move || {
+        let refused = |error: CandidateError| PlanAnswer::Refused { why: chain(&error) };
+        let unknown = |why: &str| PlanAnswer::Unknown {
+            what: format!(
+                "there is no pushed commit `{text}`{why}: expected its id, the first digits of it, or a branch"
+            ),
+        };
+        let objects = candidate::open(None, &store).map_err(refused)?;
+        let commit = match refs.get(&format!("refs/heads/{text}")) {
+            Some(head) => head.clone(),
+            None if text.len() < DIGITS => return Err(unknown("")),
+            None => match objects.find(&text) {
+                Some(Ok(commit)) => commit,
+                Some(Err(())) => return Err(unknown(" (several begin like this)")),
+                None => return Err(unknown("")),
+            },
+        };
+        match candidate::inspect(&objects, &commit) {
+            Ok(checked) => Ok((commit, checked)),
+            Err(CandidateError::Object { expected: "commit", .. }) => Err(unknown("")),
+            Err(error) => Err(refused(error)),
+        }
+    };
+    tokio::task::spawn_blocking(look).await.map_err(broke_down)
+}

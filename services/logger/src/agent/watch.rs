@@ -1,0 +1,182 @@
+//! Finds the containers that are ours: at every connection to Docker and by a timer all of them, in between those that
+//! its events name. Each gets a reader of its own, also before it is started, so that none is too short-lived.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Action, Engine, EngineError, Kind, Labels, Scope, State, Wake};
+use schemas::logs::{Cursor, Origin};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::join::Joiner;
+use super::read::{Closed, News, Reader, Said, lost};
+
+/// Everything is looked at again after so long.
+const EVERY: Duration = Duration::from_secs(60);
+/// Between two tries to reach Docker.
+const AGAIN: Duration = Duration::from_millis(500);
+/// Digits of Docker's id that tell containers of one host apart.
+const ID_DIGITS: usize = 16;
+
+/// Who finds containers.
+pub(super) struct Watch {
+    pub engine: Engine,
+    pub installation: Uuid,
+    /// Where the agent before us stopped, by id: what is not taken up is gone.
+    pub recalled: BTreeMap<String, (Origin, Cursor)>,
+    pub said: mpsc::Sender<Said>,
+    pub shutdown: CancellationToken,
+    pub readers: JoinSet<(String, Result<(), Closed>)>,
+    pub known: BTreeMap<String, watch::Sender<News>>,
+}
+
+impl Watch {
+    /// Watches until it is told to stop, or nobody listens any more.
+    pub async fn run(mut self) {
+        let shutdown = self.shutdown.clone();
+        loop {
+            let end = tokio::select! {
+                () = shutdown.cancelled() => break,
+                end = self.connected() => end,
+            };
+            let Err(error) = end else { break };
+            tracing::debug!(error = &error as &dyn std::error::Error, "watching Docker for containers to read ended");
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+        }
+        self.readers.shutdown().await;
+    }
+
+    /// Watches one connection. `Ok`: nobody listens any more.
+    async fn connected(&mut self) -> Result<(), EngineError> {
+        // Events first, then the list: what changes in between wakes us.
+        let scope = Scope::label("fleetlog.installation", self.installation.to_string());
+        let mut wakes = self.engine.events(&scope).await?;
+        self.list(&scope).await?;
+        let mut next = Instant::now() + EVERY;
+        loop {
+            // Every arm is cancel-safe.
+            tokio::select! {
+                wake = wakes.next() => self.wake(wake?),
+                () = tokio::time::sleep_until(next) => {
+                    next = Instant::now() + EVERY;
+                    self.list(&scope).await?;
+                }
+                Some(end) = self.readers.join_next() => match end {
+                    Ok((id, Ok(()))) => {
+                        self.known.remove(&id);
+                    }
+                    Ok((_, Err(Closed))) => return Ok(()),
+                    Err(error) => {
+                        tracing::error!(%error, "a reader of a container's lines broke off; it is read anew");
+                        self.known.retain(|_, news| !news.is_closed());
+                    }
+                },
+            }
+        }
+    }
+
+    async fn list(&mut self, scope: &Scope) -> Result<(), EngineError> {
+        let listed = self.engine.list(scope).await?;
+        let there: BTreeSet<String> = listed.iter().map(|it| short(&it.id)).collect();
+        for it in listed {
+            let ran = it.state != State::Created;
+            let runs = matches!(it.state, State::Running | State::Paused | State::Restarting);
+            self.news_of(&it.id, &it.labels, |news, new| news.starts += u64::from(runs || (new && ran)));
+        }
+        for (id, news) in &self.known {
+            if !there.contains(id) {
+                news.send_modify(|it| (it.count, it.gone) = (it.count + 1, true));
+            }
+        }
+        // Gone while nobody was here.
+        for (_, (origin, cursor)) in std::mem::take(&mut self.recalled) {
+            if !there.contains(&origin.id) && !self.known.contains_key(&origin.id) {
+                let lines = if cursor.drained { Vec::new() } else { vec![lost(&origin, cursor)] };
+                let origin = Arc::new(origin);
+                let read = Said::Read { origin: origin.clone(), cursor: Cursor { drained: true, ..cursor }, lines };
+                // Nobody listens: then the whole watch ends a moment later.
+                if self.said.send(read).await.is_err() || self.said.send(Said::Gone { origin }).await.is_err() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn wake(&mut self, wake: Wake) {
+        if wake.kind != Kind::Container {
+            return;
+        }
+        match wake.action {
+            Action::Create | Action::Start => {
+                let starts = u64::from(wake.action == Action::Start);
+                self.news_of(&wake.id, &wake.labels, |news, _| news.starts += starts);
+            }
+            Action::Die | Action::Destroy => {
+                if let Some(news) = self.known.get(&short(&wake.id)) {
+                    let gone = wake.action == Action::Destroy;
+                    news.send_modify(|it| (it.count, it.gone) = (it.count + 1, it.gone || gone));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells a container's reader what happened; one that has none gets one.
+    fn news_of(&mut self, id: &str, labels: &Labels, change: impl Fn(&mut News, bool)) {
+        let key = short(id);
+        if let Some(news) = self.known.get(&key) {
+            news.send_modify(|it| {
+                it.count += 1;
+                change(it, false);
+            });
+            return;
+        }
+        let Some(origin) = origin(&key, labels) else { return };
+        let mut first = News { count: 1, ..News::default() };
+        let recalled = self.recalled.remove(&key).map(|it| it.1);
+        change(&mut first, recalled.is_none_or(|it| !it.drained));
+        let (news, heard) = watch::channel(first);
+        let reader = Reader {
+            engine: self.engine.clone(),
+            id: id.to_owned(),
+            origin: Arc::new(origin),
+            joiner: Joiner::new(recalled.unwrap_or_default()),
+            news: heard,
+            said: self.said.clone(),
+        };
+        self.known.insert(key.clone(), news);
+        self.readers.spawn(async move { (key, reader.run().await) });
+    }
+}
+
+fn short(id: &str) -> String {
+    id.chars().take(ID_DIGITS).collect()
+}
+
+/// Whose lines a container writes; none: it is not for us.
+fn origin(id: &str, labels: &Labels) -> Option<Origin> {
+    let label = |name: &str| labels.get(name).map(String::as_str);
+    let id = id.to_owned();
+    if let Some(run) = label("fleetlog.run") {
+        let (fleet, task) = label("fleetlog.task")?.rsplit_once('/')?;
+        let step = label("fleetlog.step").and_then(|it| it.parse().ok());
+        return Some(Origin {
+            id,
+            fleet: fleet.parse().ok()?,
+            container: task.to_owned(),
+            run: run.parse().ok(),
+            step,
+        });
+    }
+    let (fleet, name) = (label("fleetlog.fleet")?.parse().ok()?, label("fleetlog.name")?.to_owned());
+    Some(Origin { id, fleet, container: name, run: None, step: None })
+}

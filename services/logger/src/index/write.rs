@@ -1,0 +1,188 @@
+//! The one writer: takes batches in the order of their sequence, puts each line into its day, commits now and then.
+//!
+//! Blocking, on a thread of its own. A line is in its day exactly once: a day skips what its own commit says it has.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use schemas::logs::{Batch, Place, Stream};
+use schemas::names::NodeName;
+use tokio::sync::mpsc::Receiver;
+
+use super::layout::Source;
+use super::shelf::Shelf;
+use super::slice::{Day, Open};
+use crate::error::IndexError;
+
+/// Lines wait no longer than this to be found.
+const COMMIT_AFTER: Duration = Duration::from_millis(800);
+/// But where many batches wait for the writer, all lines are found sooner if each commit holds more of them.
+const COMMIT_BEHIND: Duration = Duration::from_secs(4);
+/// So many waiting batches are many.
+const BEHIND: usize = 4;
+/// Nor are there more lines than this in one: a bound for what a commit has to do.
+const COMMIT_LINES: usize = 200_000;
+/// A day to which nothing was added for so long is closed.
+const IDLE: Duration = Duration::from_secs(600);
+/// How often it is looked whether the files are still there, and what is too old.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What the writer is told.
+pub(super) enum Job {
+    /// A batch, the next one.
+    Batch { position: u64, node: NodeName, batch: Box<Batch> },
+    /// A batch that cannot be read.
+    Skip { position: u64 },
+    /// Some time went by.
+    Tick { now_ns: i64 },
+}
+
+/// Writes until the channel is closed, and commits what is left.
+pub(super) fn run(shelf: &Shelf, mut jobs: Receiver<Job>, keep_days: u32) -> Result<(), IndexError> {
+    let mut writer = Writer {
+        shelf,
+        open: BTreeMap::new(),
+        position: *shelf.applied().borrow(),
+        since: None,
+        waiting: 0,
+        oldest: None,
+        keep_days,
+        behind: false,
+        looked: Instant::now(),
+    };
+    while let Some(job) = jobs.blocking_recv() {
+        writer.behind = jobs.len() >= BEHIND;
+        match job {
+            Job::Batch { position, node, batch } => writer.batch(position, &node, &batch)?,
+            Job::Skip { position } => writer.skip(position),
+            Job::Tick { now_ns } => writer.tick(now_ns)?,
+        }
+    }
+    writer.commit()?;
+    writer.open.into_values().for_each(|(open, _)| open.close());
+    Ok(())
+}
+
+struct Writer<'a> {
+    shelf: &'a Shelf,
+    /// The days that are written to, and since when nothing was added.
+    open: BTreeMap<Day, (Open, Instant)>,
+    /// Sequence of the last batch.
+    position: u64,
+    /// Since when something waits to be committed, and how many lines.
+    since: Option<Instant>,
+    waiting: usize,
+    /// The first day that is kept; not known before the first tick.
+    oldest: Option<Day>,
+    keep_days: u32,
+    /// Whether many batches wait.
+    behind: bool,
+    looked: Instant,
+}
+
+impl Writer<'_> {
+    fn batch(&mut self, position: u64, node: &NodeName, batch: &Batch) -> Result<(), IndexError> {
+        let mut ordinal = 0_u32;
+        let mut too_old = 0_usize;
+        for part in &batch.parts {
+            // Most lines of a part share their source.
+            let mut last: Option<(Stream, bool, String)> = None;
+            for line in &part.lines {
+                let place = Place { ns: line.ns, position, ordinal };
+                ordinal += 1;
+                let day = Day::of(line.ns);
+                if self.oldest.is_some_and(|oldest| day < oldest) {
+                    too_old += 1;
+                    continue;
+                }
+                let (open, used) = match self.open.entry(day) {
+                    std::collections::btree_map::Entry::Occupied(it) => it.into_mut(),
+                    std::collections::btree_map::Entry::Vacant(it) => {
+                        it.insert((Open::new(self.shelf.slice(day)?)?, Instant::now()))
+                    }
+                };
+                if position <= open.position {
+                    continue;
+                }
+                if last.as_ref().is_none_or(|it| (it.0, it.1) != (line.stream, line.cut)) {
+                    let source = Source::write(&part.origin, node, line.stream, line.cut);
+                    last = Some((line.stream, line.cut, source));
+                }
+                let source = last.as_ref().map_or("", |it| it.2.as_str());
+                open.add(source, place, &line.text)?;
+                *used = Instant::now();
+                self.waiting += 1;
+            }
+        }
+        if too_old > 0 {
+            tracing::info!(lines = too_old, %node, "lines that are older than what is kept were not indexed");
+        }
+        self.position = position;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        metrics::counter!("fleetlog_log_lines_indexed_total").increment(u64::from(ordinal));
+        if self.waiting >= COMMIT_LINES || since.elapsed() >= self.commit_after() {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    fn commit_after(&self) -> Duration {
+        if self.behind { COMMIT_BEHIND } else { COMMIT_AFTER }
+    }
+
+    fn skip(&mut self, position: u64) {
+        self.position = position;
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn tick(&mut self, now_ns: i64) -> Result<(), IndexError> {
+        if self.since.is_some_and(|it| it.elapsed() >= self.commit_after()) {
+            self.commit()?;
+        }
+        if self.looked.elapsed() < LOOK && self.oldest.is_some() {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        if let Some(slice) = self.shelf.missing() {
+            return Err(IndexError::Gone { day: slice.day.to_string(), path: slice.path.clone() });
+        }
+        let oldest = Day(Day::of(now_ns).0.saturating_sub(i32::try_from(self.keep_days).unwrap_or(i32::MAX)));
+        if self.oldest.is_none_or(|it| it < oldest) {
+            self.oldest = Some(oldest);
+            self.forget_before(oldest)?;
+        }
+        let idle: Vec<Day> =
+            self.open.iter().filter(|(_, (open, used))| !open.dirty && used.elapsed() > IDLE).map(|it| *it.0).collect();
+        for day in idle {
+            if let Some((open, _)) = self.open.remove(&day) {
+                open.close();
+            }
+        }
+        Ok(())
+    }
+
+    /// Throws away the days that are too old, as a whole.
+    fn forget_before(&mut self, oldest: Day) -> Result<(), IndexError> {
+        let old: Vec<Day> = self.shelf.all().iter().map(|it| it.day).filter(|day| *day < oldest).collect();
+        for day in old {
+            tracing::info!(%day, "log lines of this day are older than what is kept: removed");
+            drop(self.open.remove(&day));
+            self.shelf.remove(day)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), IndexError> {
+        if self.since.is_none() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        for (open, _) in self.open.values_mut().filter(|(open, _)| open.dirty) {
+            open.commit(self.position)?;
+        }
+        self.shelf.reached(self.position)?;
+        metrics::histogram!("fleetlog_log_commit_seconds").record(begun.elapsed().as_secs_f64());
+        (self.since, self.waiting) = (None, 0);
+        Ok(())
+    }
+}

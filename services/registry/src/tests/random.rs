@@ -1,0 +1,215 @@
+//! Random histories: events of every kind that matters to the registry, some of which refer to what never was.
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use schemas::descriptors::{Changes, File, Files, Path};
+use schemas::event::{
+    ContainerChange, CoordinatorTook, Data, Draft, Event, GitPushed, RefUpdate, RolloutFailed, RolloutPlanned,
+    RolloutResumed, RolloutStarted, RolloutStep, RolloutSucceeded, RunCancelled, RunFailed, RunQueued, RunSucceeded,
+    Scope, Sighting, StepStatus, ThingChange, Trigger,
+};
+use schemas::plan::{Action, Step};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub const FLEETS: [&str; 2] = ["acme/shop", "acme/till"];
+
+/// An event whose id says its position.
+fn event(position: u64, second: i64, fleet: Option<&str>, actor: &str, data: Data) -> Event {
+    let scope = fleet.map_or(Scope::Platform, |it| Scope::Fleet(it.parse().unwrap()));
+    let draft = Draft {
+        id: id(position),
+        scope,
+        subject: "x".to_owned(),
+        time: Timestamp::from_second(second).unwrap(),
+        actor: actor.to_owned(),
+        cause: None,
+        data,
+    };
+    Event { position, draft }
+}
+
+fn id(position: u64) -> Uuid {
+    Uuid::from_u128(u128::from(position))
+}
+
+/// A push to the deploy branch of a commit that begins so; without one, to the branch `side`.
+pub fn push(position: u64, fleet: &str, commit: Option<&str>, variables: Value) -> Event {
+    let commit = commit.map(|it| format!("{it:0<40}").parse().unwrap());
+    let (name, new) = match &commit {
+        Some(_) => ("refs/heads/main", commit.clone()),
+        None => ("refs/heads/side", Some("d".repeat(40).parse().unwrap())),
+    };
+    let refs = vec![RefUpdate { name: name.to_owned(), old: None, new }];
+    let set = file("variables/app.json", variables);
+    let data = GitPushed {
+        created: false,
+        refs,
+        pack: None,
+        deploy: "main".to_owned(),
+        commit,
+        descriptors: Changes { set: Files([set].into()), removed: Vec::new() },
+        reason: None,
+    };
+    event(position, i64::try_from(position).unwrap(), Some(fleet), "ada", Data::GitPushed(data))
+}
+
+fn file(path: &str, value: Value) -> (Path, File) {
+    let path: Path = path.parse().unwrap();
+    let file = File::read(&path, value).unwrap();
+    (path, file)
+}
+
+/// A history of at most so many events, at positions without gaps and at times that go back now and then.
+pub fn history(most: usize) -> impl Strategy<Value = Vec<Event>> {
+    let one = (data(), 0..8_u8, 0..8_i64, 0..3_u8);
+    proptest::collection::vec(one, 1..most).prop_map(|all| {
+        let events = all.into_iter().zip(1..).map(|((data, whose, back, actor), position)| {
+            let fleet = match whose {
+                0 => None,
+                1 | 2 => Some(FLEETS[1]),
+                _ => Some(FLEETS[0]),
+            };
+            let data = if fleet.is_none() { Data::CoordinatorTook(CoordinatorTook { instance: id(1) }) } else { data };
+            let second = (i64::try_from(position).unwrap() - back * back / 4).max(0);
+            event(position, second, fleet, ["ada", "bob", "shazam"][usize::from(actor)], data)
+        });
+        events.collect()
+    })
+}
+
+fn data() -> impl Strategy<Value = Data> {
+    prop_oneof![4 => container(), 3 => pushed(), 3 => rollout(), 3 => run(), 1 => thing()]
+}
+
+fn seen(at_ns: i64) -> Sighting {
+    Sighting { node: "local".parse().unwrap(), at_ns, obs: 1 }
+}
+
+fn container() -> impl Strategy<Value = Data> {
+    (0..3_u8, 0..3_u8, 0..90_i64, proptest::option::of(0..3_i64), 0..7_u8).prop_map(|(name, docker, at, code, kind)| {
+        let change = ContainerChange {
+            container: format!("c{name}").parse().unwrap(),
+            seen: seen(at),
+            docker_id: format!("c{name}-{docker}"),
+            image: (docker > 0).then(|| format!("sha256:{docker}")),
+            spec: Some(format!("v1:{docker}")),
+            commit: None,
+            checked: docker == 1,
+            exit_code: code.filter(|_| kind > 3),
+            out_of_memory: false,
+        };
+        match kind {
+            0 => Data::ContainerCreated(change),
+            1 => Data::ContainerStarted(change),
+            2 => Data::ContainerHealthy(change),
+            3 => Data::ContainerUnhealthy(change),
+            4 => Data::ContainerStopped(change),
+            5 => Data::ContainerDied(change),
+            _ => Data::ContainerRemoved(change),
+        }
+    })
+}
+
+fn thing() -> impl Strategy<Value = Data> {
+    (0..2_u8, 0..40_i64, 0..4_u8).prop_map(|(name, at, kind)| {
+        let it = ThingChange { name: format!("t{name}"), seen: seen(at) };
+        match kind {
+            0 => Data::VolumeCreated(it),
+            1 => Data::VolumeRemoved(it),
+            2 => Data::NetworkCreated(it),
+            _ => Data::NetworkRemoved(it),
+        }
+    })
+}
+
+fn pushed() -> impl Strategy<Value = Data> {
+    let variables = proptest::collection::btree_map("[abc]", 0..3_i64, 0..3);
+    let port = proptest::option::of(1..4_u16);
+    (proptest::option::weighted(0.8, 0..16_u8), variables, port, 0..6_u8).prop_map(|(commit, variables, port, what)| {
+        let commit = commit.map(|digit| format!("{digit:x}").repeat(40).parse().unwrap());
+        let (mut set, mut removed) = (Files::default(), Vec::new());
+        let ports = port.map(|it| format!("127.0.0.1:{it}:80")).into_iter().collect::<Vec<_>>();
+        match what {
+            0 => removed.push("variables/app.json".parse().unwrap()),
+            1 => removed.push("containers/c0.json".parse().unwrap()),
+            2 => set.0.extend([file("containers/c0.json", json!({ "image": "a:1", "ports": ports }))]),
+            3 => set.0.extend([file("fleet.json", json!({ "description": format!("{ports:?}") }))]),
+            _ => set.0.extend([file("variables/app.json", json!(variables))]),
+        }
+        Data::GitPushed(GitPushed {
+            created: false,
+            refs: vec![RefUpdate { name: format!("refs/heads/b{what}"), old: None, new: commit.clone() }],
+            pack: None,
+            deploy: "main".to_owned(),
+            commit,
+            descriptors: Changes { set, removed },
+            reason: None,
+        })
+    })
+}
+
+fn rollout() -> impl Strategy<Value = Data> {
+    (0..6_u8, 0..60_u64, 0..3_u32).prop_map(|(kind, rollout, step)| {
+        let rollout = id(rollout);
+        match kind {
+            0 | 1 => Data::RolloutPlanned(RolloutPlanned {
+                commit: "a".repeat(40).parse().unwrap(),
+                desired: 1,
+                observed: 1,
+                epoch: 1,
+                node: "local".parse().unwrap(),
+                steps: (0..2)
+                    .map(|it| Step {
+                        container: format!("c{it}").parse().unwrap(),
+                        action: Action::Create,
+                        reasons: Vec::new(),
+                        after: Vec::new(),
+                    })
+                    .collect(),
+            }),
+            2 => Data::RolloutStep(RolloutStep {
+                rollout,
+                step,
+                status: if step == 0 { StepStatus::Started } else { StepStatus::Failed },
+                error: (step == 1).then(|| "no".to_owned()),
+                duration_ms: None,
+                obs: None,
+            }),
+            3 => Data::RolloutStarted(RolloutStarted { rollout }),
+            4 => Data::RolloutResumed(RolloutResumed { rollout, epoch: 7 }),
+            _ if step == 0 => {
+                Data::RolloutFailed(RolloutFailed { rollout, step: None, error: "no".to_owned(), duration_ms: 3 })
+            }
+            _ => Data::RolloutSucceeded(RolloutSucceeded { rollout, duration_ms: 3 }),
+        }
+    })
+}
+
+fn run() -> impl Strategy<Value = Data> {
+    (0..5_u8, 0..60_u64, 0..3_i64).prop_map(|(kind, run, code)| {
+        let run = id(run);
+        match kind {
+            0 | 1 => Data::RunQueued(RunQueued {
+                task: format!("t{code}").parse().unwrap(),
+                commit: "a".repeat(40).parse().unwrap(),
+                desired: 1,
+                node: "local".parse().unwrap(),
+                trigger: Trigger::Manual,
+                steps: 1,
+            }),
+            2 => {
+                let outputs = [("total".parse().unwrap(), code.to_string())].into();
+                Data::RunSucceeded(RunSucceeded { run, outputs, duration_ms: 1 })
+            }
+            3 => Data::RunFailed(RunFailed {
+                run,
+                step: None,
+                exit_code: Some(code),
+                error: "no".to_owned(),
+                duration_ms: 1,
+            }),
+            _ => Data::RunCancelled(RunCancelled { run, by: "ada".to_owned(), duration_ms: 1 }),
+        }
+    })
+}

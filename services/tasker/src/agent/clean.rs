@@ -1,0 +1,68 @@
+//! Removes the containers of runs that have ended. Not before the log says how: until then they are what is known of a
+//! run. And not at once: whoever collects the last lines gets a moment after the end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Labels, Scope};
+use futures_util::future::join_all;
+use schemas::names::FleetId;
+use schemas::runs::{RUN_LABEL, TASK_LABEL};
+use uuid::Uuid;
+
+use super::host::{Host, Stands};
+
+/// How long an ended container stays for the collector of its lines.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Once the log says how a run ended, removes what is left of it.
+pub async fn after(host: &Host, fleet: &FleetId, run: Uuid) {
+    while let Some(Stands::Open(_)) = host.stands(fleet, run).await {
+        host.pause().await;
+    }
+    tokio::select! {
+        () = host.shutdown.cancelled() => return,
+        () = tokio::time::sleep(LINGER) => {}
+    }
+    host.forget(run);
+    let scope = host.of_run(run);
+    while let Err(error) = remove(host, &scope).await {
+        tracing::debug!(%error, %run, "the containers of a run are not removed yet, trying again");
+        host.pause().await;
+        if host.shutdown.is_cancelled() {
+            // The next start finds them.
+            return;
+        }
+    }
+}
+
+async fn remove(host: &Host, scope: &Scope) -> Result<(), engine::EngineError> {
+    for listed in host.engine.list(scope).await? {
+        host.engine.remove_step(&listed.id).await?;
+    }
+    Ok(())
+}
+
+/// Looks once for what an earlier agent of this host left, and removes what belongs to runs that have ended.
+pub async fn left_over(host: Arc<Host>) {
+    let found = loop {
+        match host.engine.list(&Scope(host.labels())).await {
+            Ok(found) => break found,
+            Err(error) => tracing::debug!(%error, "what earlier runs left is not known yet"),
+        }
+        host.pause().await;
+        if host.shutdown.is_cancelled() {
+            return;
+        }
+    };
+    let runs: BTreeMap<Uuid, FleetId> = found.iter().filter_map(|it| run_of(&it.labels)).collect();
+    // As many as there are: each only waits.
+    join_all(runs.iter().map(|(run, fleet)| after(&host, fleet, *run))).await;
+}
+
+fn run_of(labels: &Labels) -> Option<(Uuid, FleetId)> {
+    let run = labels.get(RUN_LABEL)?.parse().ok()?;
+    let (fleet, _) = labels.get(TASK_LABEL)?.rsplit_once('/')?;
+    Some((run, fleet.parse().ok()?))
+}

@@ -1,0 +1,131 @@
+//! Answers what the others want to know about tasks and runs, each at the position that it asks for or later.
+
+use std::time::Duration;
+
+use schemas::query::{
+    Fault, FaultCode, RunAnswer, RunRequest, RunsAnswer, RunsRequest, TaskLine, TasksAnswer, TasksRequest,
+};
+use streams::{Asked, Question, Questions, View, clock};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::agenda::Agenda;
+use super::start::no_run;
+use crate::error::CoordinatorError;
+use crate::state::Tasks;
+
+/// How long a question waits for the position that it names.
+const WITHIN: Duration = Duration::from_secs(5);
+/// Questions of one kind that are answered at the same time; the next waits until one of them is.
+const AT_ONCE: usize = 256;
+/// Runs in one answer.
+const MAX_PAGE: u32 = 1_000;
+
+/// A question about tasks and runs.
+pub(super) trait AboutTasks: Question + Send + Sync + 'static {
+    /// The position that it wants.
+    fn min_position(&self) -> u64;
+    /// The answer, at a position.
+    fn look_up(&self, tasks: &Tasks, position: u64) -> Result<Self::Answer, Fault>;
+}
+
+impl AboutTasks for RunRequest {
+    fn min_position(&self) -> u64 {
+        self.min_position
+    }
+
+    fn look_up(&self, tasks: &Tasks, position: u64) -> Result<RunAnswer, Fault> {
+        let run = tasks.fleets.get(&self.fleet).and_then(|it| it.run(self.run)).cloned();
+        run.map(|run| RunAnswer { position, run }).ok_or_else(|| no_run(&self.fleet, self.run))
+    }
+}
+
+impl AboutTasks for RunsRequest {
+    fn min_position(&self) -> u64 {
+        self.min_position
+    }
+
+    fn look_up(&self, tasks: &Tasks, position: u64) -> Result<RunsAnswer, Fault> {
+        let fleet = tasks.fleets.get(&self.fleet).ok_or_else(|| no_fleet(&self.fleet))?;
+        let limit = self.limit.clamp(1, MAX_PAGE) as usize;
+        let older = fleet.runs.range(..self.before.unwrap_or(u64::MAX)).rev().map(|(_, run)| run);
+        let mut of_task = older.filter(|run| self.task.as_ref().is_none_or(|task| run.task == *task));
+        let runs = of_task.by_ref().take(limit).cloned().collect();
+        Ok(RunsAnswer { position, runs, more: of_task.next().is_some() })
+    }
+}
+
+impl AboutTasks for TasksRequest {
+    fn min_position(&self) -> u64 {
+        self.min_position
+    }
+
+    fn look_up(&self, tasks: &Tasks, position: u64) -> Result<TasksAnswer, Fault> {
+        let fleet = tasks.fleets.get(&self.fleet).ok_or_else(|| no_fleet(&self.fleet))?;
+        let now = clock::now();
+        let lines = fleet.desired.tasks.iter().map(|(name, task)| TaskLine {
+            task: name.clone(),
+            descriptor: task.clone(),
+            next: fleet.schedules.get(name).and_then(|it| Agenda::due(it, now)),
+            last: fleet.last.get(name).cloned(),
+        });
+        Ok(TasksAnswer { position, tasks: lines.collect() })
+    }
+}
+
+fn no_fleet(fleet: &schemas::names::FleetId) -> Fault {
+    let message = format!("there is no fleet `{fleet}`: GET /v1/fleets lists them");
+    Fault { code: FaultCode::NotFound, message }
+}
+
+/// Answers every question of one kind until it is told to stop. Nothing is answered before the log was read up to
+/// `head`: whoever asks whether a run has ended must not hear of the past.
+pub(super) async fn all<Q>(
+    mut questions: Questions<Q>,
+    view: &View<Tasks>,
+    head: u64,
+    shutdown: &CancellationToken,
+) -> Result<(), CoordinatorError>
+where
+    Q: AboutTasks,
+    Q::Answer: Send,
+{
+    let subject = Q::SUBJECT;
+    let mut under_way = JoinSet::new();
+    loop {
+        // Every arm is cancel-safe: a cancelled `next` has taken no question, a cancelled `join_next` no result.
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            Some(end) = under_way.join_next() => {
+                if let Err(error) = end {
+                    tracing::error!(subject, %error, "an answer ended before it was given");
+                }
+            }
+            asked = questions.next(), if under_way.len() < AT_ONCE => {
+                let Some(asked) = asked else { return Err(CoordinatorError::Closed { subject }) };
+                under_way.spawn(answer(asked, view.clone(), head));
+            }
+        }
+    }
+    under_way.shutdown().await;
+    Ok(())
+}
+
+async fn answer<Q>(asked: Asked<Q>, view: View<Tasks>, head: u64)
+where
+    Q: AboutTasks,
+    Q::Answer: Send,
+{
+    let wanted = asked.question.min_position().max(head);
+    let answer = match view.at_least(wanted, WITHIN).await {
+        Ok(()) => view.read(|tasks, position| asked.question.look_up(tasks, position)),
+        Err(behind) => {
+            let code = if view.stopped().is_some() { FaultCode::Stopped } else { FaultCode::Behind };
+            Err(Fault { code, message: format!("the tasker: {behind}") })
+        }
+    };
+    if let Err(error) = asked.reply(answer).await {
+        // The asker's own deadline tells it; here it is only worth a line.
+        tracing::warn!(subject = Q::SUBJECT, error = &error as &dyn std::error::Error, "an answer was not delivered");
+    }
+}

@@ -18,6 +18,8 @@ pub struct Report {
     pub idle: f64,
     /// In the order in which they were measured.
     pub rows: Vec<Row>,
+    /// Figures that are compared with nothing, each a sentence.
+    pub notes: Vec<String>,
 }
 
 /// One comparison.
@@ -68,7 +70,13 @@ fn whole(it: Median) -> String {
 impl Report {
     /// A report without rows.
     pub fn new(pairs: usize) -> Self {
-        Self { pairs, engine: String::new(), idle: 0.0, rows: Vec::new() }
+        Self { pairs, engine: String::new(), idle: 0.0, rows: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Prints it.
+    pub fn show(&self) -> anyhow::Result<()> {
+        println!("{}", self.text()?);
+        Ok(())
     }
 
     /// Writes `RESULTS.md` and prints it.
@@ -94,6 +102,9 @@ impl Report {
             "\nResident memory of `fleetlog up` after all pushes of the last row, without nats-server: {:.0} MiB.",
             self.idle
         )?;
+        for note in &self.notes {
+            writeln!(text, "\n{note}")?;
+        }
         writeln!(text, "\n## Where the time goes\n\nMedians in milliseconds, from the times that the events carry.")?;
         for row in &self.rows {
             writeln!(text, "\n**{}**\n", row.what)?;

@@ -3,9 +3,16 @@
 
 mod doors;
 mod faults;
+mod front;
 mod kills;
+mod logs;
+mod metrics;
 mod neighbours;
 mod plans;
 mod pushes;
 mod refusals;
+mod registry;
+mod roles;
 mod rollouts;
+mod secrets;
+mod tasks;

@@ -66,7 +66,11 @@ fn bad_pushes() -> Vec<Bad> {
         ),
         ("an upper-case name", one("containers/Web.json", &plain().to_string()), vec!["containers/Web.json", "Web"]),
         ("a network", one("networks/n.json", "{}"), vec!["networks/n.json:1:1", "yet"]),
-        ("a node", one("nodes/n.json", "{}"), vec!["nodes/n.json:1:1", "yet"]),
+        (
+            "two nodes",
+            vec![("nodes/n1.json", "{}".to_owned()), ("nodes/n2.json", "{}".to_owned())],
+            vec!["nodes/n2.json:1:1", "yet"],
+        ),
         (
             "many faults at once",
             vec![

@@ -1,4 +1,4 @@
-//! Makes equal what differs from run to run: ids, times, addresses, and the order of what happens side by side.
+//! Makes equal what differs from run to run: ids, times, positions, addresses, and the order of what happens side by side.
 
 /// What to say instead of what.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl Normal {
         }
         // What is said only when a machine is slow is no part of the story.
         let told = text.lines().filter(|line| !line.contains("still at: "));
-        let mut lines: Vec<String> = told.map(|line| times(&ids(line.trim_end()))).collect();
+        let mut lines: Vec<String> = told.map(|line| positions(&times(&ids(line.trim_end())))).collect();
         side_by_side(&mut lines);
         format!("$ {command}\n{}\n\n", lines.join("\n"))
     }
@@ -41,6 +41,12 @@ fn ids(line: &str) -> String {
             () => None,
         }
     })
+}
+
+/// The number behind `position` becomes `…`: what a platform writes into its log before the first push is its own matter.
+fn positions(line: &str) -> String {
+    let Some((before, rest)) = line.split_once("position ") else { return line.to_owned() };
+    format!("{before}position …{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 /// A number in front of `s` or `ms`, with or without a space, becomes `…`.

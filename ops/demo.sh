@@ -68,6 +68,10 @@ The platform runs in the foreground; Ctrl-C ends it, and its containers go on. I
 
   fleetlog status                      # what runs
   fleetlog events -f                   # what happens
+  fleetlog run greet -f                # run a task
+  fleetlog logs -f                     # what everything writes
+  fleetlog vars                        # every value and observed fact, since when and by whom
+  curl -u x:\$FLEETLOG_TOKEN \$FLEETLOG_URL/metrics    # for Prometheus: ops/prometheus, ops/grafana
   sed -i s/eu-1/eu-2/ variables/app.json && git commit -am "move" && git push -o plan   # what would happen
   git push                             # let it happen
   git rm -r -q containers && git commit -m "close the shop" && git push   # its containers go, its volume stays
@@ -88,7 +92,7 @@ shown() { # shown WHAT TEXT WORD…: prints the text; every word has to be in it
 }
 
 show_evidence() {
-    local name=${fleet/\//.} commit installation refused code=0
+    local name=${fleet/\//.} commit installation lines refused code=0
     commit=$(demo_git rev-parse HEAD)
     installation=$(cat "$data/installation")
     "$fleetlog" wait "$commit" --fleet "$fleet"
@@ -100,6 +104,17 @@ show_evidence() {
     shown "fleetlog events" "$("$fleetlog" events --fleet "$fleet")" \
         git.pushed rollout.planned rollout.started rollout.step container.created container.healthy rollout.succeeded
     shown "fleetlog state" "$("$fleetlog" state --fleet "$fleet")" "${commit:0:8}" running healthy
+    shown "fleetlog run greet --follow" "$("$fleetlog" run greet --follow --fleet "$fleet")" "hello from eu-1" succeeded
+    # A line can be searched for within two seconds after it was written.
+    for _ in $(seq 50); do
+        lines=$("$fleetlog" logs '"hello from" AND container:greet' --fleet "$fleet")
+        if [ -n "$lines" ]; then break; fi
+        sleep 0.1
+    done
+    shown "fleetlog logs" "$lines" "hello from eu-1"
+    shown "fleetlog vars" "$("$fleetlog" vars --fleet "$fleet")" variables.app.region containers.api.state tasks.greet.exit_code
+    shown "a metric" "$(busybox wget -qO- --header "Authorization: Bearer $FLEETLOG_TOKEN" "$FLEETLOG_URL/metrics" |
+        grep '^fleetlog_events_appended_total')" git.pushed
     # A push with a fault: refused, with the place of the fault, and nothing changes.
     sed -i 's/"image"/"imgae"/' "$scratch/tree/containers/worker.json"
     demo_git commit --quiet --all --message "a typing error"

@@ -1,5 +1,5 @@
 //! Measures fleetlog against bare programs that do the same work, in interleaved pairs on one machine.
-//! Reads nothing; writes `ops/bench/RESULTS.md`. Uses the harness of `tests/` as its user.
+//! Reads nothing; writes `ops/bench/RESULTS.md` and `RESULTS-logs.md`. Uses the harness of `tests/` as its user.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a tool for developers")]
 
 mod backend;
@@ -23,43 +23,36 @@ use crate::report::Report;
 
 /// Scrapes that are timed.
 const SCRAPES: usize = 200;
+/// Lines that are searched.
+const LINES: u64 = 2_000_000;
 /// Events that the registry is made anew from.
 const EVENTS: u64 = 1_000_000;
-
 /// Events that are read in bulk.
 const DRAINED: u64 = 200_000;
 
 fn main() -> anyhow::Result<()> {
-    if env::args().nth(1).as_deref() == Some("logs") {
-        let lines = env::args().nth(2).map_or(Ok(2_000_000), |it| it.parse())?;
-        return logs::measure(lines);
-    }
-    let pairs = match env::args().nth(1) {
-        Some(text) => text.parse().with_context(|| format!("`{text}` is not a number of pairs"))?,
-        None => 10,
+    let words: Vec<String> = env::args().skip(1).collect();
+    let number = |index: usize, default: u64| {
+        words.get(index).map_or(Ok(default), |text| text.parse()).with_context(|| format!("`{words:?}`: not a number"))
     };
-    if env::args().nth(2).as_deref() == Some("metrics") {
-        return metrics::scrapes(SCRAPES, &mut Report::new(pairs));
+    if words.first().is_some_and(|it| it == "logs") {
+        return logs::measure(usize::try_from(number(1, LINES)?)?);
     }
-    if env::args().nth(2).as_deref() == Some("runs") {
-        return runs::first_output(pairs, &mut Report::new(pairs));
-    }
+    let pairs = usize::try_from(number(0, 10)?)?;
     let mut report = Report::new(pairs);
-    // One row alone is printed, and not written.
-    match env::args().nth(2).as_deref() {
-        Some("registry") => {
-            let events =
-                env::args().nth(3).map_or(Ok(EVENTS), |text| text.parse()).context("not a number of events")?;
-            registry::rows(events, pairs, &mut report)?;
-            return report.show();
-        }
-        Some("drain") => {
-            drain::row(DRAINED, pairs, &mut report)?;
-            return report.show();
-        }
-        Some(other) => anyhow::bail!("`{other}` is no row that can be measured alone"),
-        None => {}
+    // One room alone is printed, and not written.
+    let Some(room) = words.get(1) else { return all(pairs, report) };
+    match room.as_str() {
+        "registry" => registry::rows(number(2, EVENTS)?, pairs, &mut report)?,
+        "drain" => drain::row(number(2, DRAINED)?, pairs, &mut report)?,
+        "metrics" => metrics::scrapes(SCRAPES, &mut report)?,
+        "runs" => runs::first_output(pairs, &mut report)?,
+        other => anyhow::bail!("`{other}` cannot be measured alone: `registry`, `drain`, `metrics`, `runs` can"),
     }
+    report.show()
+}
+
+fn all(pairs: usize, mut report: Report) -> anyhow::Result<()> {
     let bare = Bare::connect()?;
     rows::many_containers(&bare, pairs, &mut report)?;
     rows::one_of_many(&bare, pairs, &mut report)?;

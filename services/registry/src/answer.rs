@@ -17,7 +17,8 @@ use crate::live::{From, Live};
 use crate::store::{Snapshot, StoreError, beyond, not_found};
 
 /// Questions of one kind that are answered at the same time; the next waits until one of them is.
-const AT_ONCE: usize = 256;
+/// Each may hold a connection to the database, and that takes files.
+const AT_ONCE: usize = 64;
 /// Fleets, or ranges of one value, in one answer.
 const MAX_PAGE: u32 = 1_000;
 

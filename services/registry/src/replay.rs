@@ -2,7 +2,7 @@
 //! position, and put in its place. Also what happens by itself where the database cannot be used any more.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use schemas::query::{Fault, FaultCode, ReplayAnswer, ReplayRequest};
 use streams::{Asked, Bus, Questions};
@@ -15,6 +15,9 @@ use crate::error::{Error, with_causes};
 use crate::keep::Swap;
 use crate::live::{From, Live};
 use crate::store::{Folder, SHAPE, StoreError};
+
+/// How long a repair that failed waits before it tries again.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// Makes databases anew, one at a time.
 #[derive(Clone)]
@@ -87,17 +90,17 @@ impl Replayer {
     }
 
     async fn repair(self) {
-        if self.live.store().is_some() {
-            return;
-        }
-        match self.replay(false).await {
-            Ok(it) => tracing::info!(events = it.events, seconds = it.seconds, "the registry's database is made anew"),
-            Err(error) => {
-                let error = with_causes(&error);
-                tracing::error!(
-                    error,
-                    "the registry's database could not be made anew: `fleetlog replay registry` tries again"
-                );
+        while self.live.store().is_none() {
+            match self.replay(false).await {
+                Ok(it) => {
+                    tracing::info!(events = it.events, seconds = it.seconds, "the registry's database is made anew");
+                }
+                Err(ReplayError::Stopping) => return,
+                Err(error) => {
+                    let error = with_causes(&error);
+                    tracing::error!(error, "the registry's database could not be made anew: tried again in 10 s");
+                    tokio::time::sleep(AGAIN).await;
+                }
             }
         }
     }

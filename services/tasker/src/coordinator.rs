@@ -288,8 +288,11 @@ impl Decider {
                     self.reach(last).await;
                     return Ok(None);
                 }
-                // The same draft again: it is stored once, and the answer will tell.
-                Err(error @ (AppendError::Unavailable | AppendError::Unknown { .. })) => {
+                // The same draft again: it is stored once, and the answer will tell. A log that is full has room again
+                // one day, and everything else goes on meanwhile.
+                Err(
+                    error @ (AppendError::Unavailable | AppendError::Unknown { .. } | AppendError::Rejected { .. }),
+                ) => {
                     let what = draft.data.kind();
                     tracing::warn!(%error, event = what, "the log does not answer, trying again");
                     tokio::select! {

@@ -121,8 +121,11 @@ impl Reader {
         }
         // Docker may stop following before the last lines are written: read what there is once more.
         loop {
+            let before = self.joiner.cursor();
             match self.pass(false).await? {
                 Ok(0) => break,
+                // After a clock was set back the same records come once more; never again and again.
+                Ok(_) if self.joiner.cursor() == before => break,
                 Ok(_) => {}
                 Err(error) if end_of(&error).is_gone() => break,
                 Err(error) => return Ok(end_of(&error)),

@@ -23,6 +23,8 @@ const BATCH_BYTES: usize = 1 << 20;
 const BATCH_LINES: usize = MAX_BATCH_LINES - 8_192;
 /// Lines wait no longer than this for others.
 const LINGER: Duration = Duration::from_millis(200);
+/// The places are said again after so long, so that others' lines never push the last word about them out of the stream.
+const KEEP: Duration = Duration::from_secs(600);
 /// The first pause after a batch could not be stored; doubled each time up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -43,6 +45,8 @@ pub(super) struct Store {
     gone: Vec<String>,
     /// Since when something waits.
     since: Option<Instant>,
+    /// When the places were stored last.
+    stored: Instant,
 }
 
 /// How storing ended.
@@ -67,6 +71,7 @@ impl Store {
             bytes: 0,
             gone: Vec::new(),
             since: None,
+            stored: Instant::now(),
         }
     }
 
@@ -78,7 +83,8 @@ impl Store {
         shutdown: &CancellationToken,
     ) -> Result<End, AgentError> {
         loop {
-            let due = self.since.map(|it| it + LINGER);
+            let due =
+                self.since.map(|it| it + LINGER).or_else(|| self.cursors.first_key_value().map(|_| self.stored + KEEP));
             // Every arm is cancel-safe.
             let next = tokio::select! {
                 () = shutdown.cancelled() => return Ok(End::Stopped),
@@ -90,7 +96,8 @@ impl Store {
                 None => {}
             }
             let full = self.bytes >= BATCH_BYTES || self.count >= BATCH_LINES;
-            if full || self.since.is_some_and(|it| it.elapsed() >= LINGER) {
+            let grows_old = !self.cursors.is_empty() && self.stored.elapsed() >= KEEP;
+            if full || grows_old || self.since.is_some_and(|it| it.elapsed() >= LINGER) {
                 let end = tokio::select! {
                     // What came of a batch that was under way, the next start reads.
                     () = shutdown.cancelled() => return Ok(End::Stopped),
@@ -136,7 +143,7 @@ impl Store {
         }
         let batch = Batch { id: clock::new_id(), parts };
         let lines = batch.lines();
-        (self.count, self.bytes, self.since) = (0, 0, None);
+        (self.count, self.bytes, self.since, self.stored) = (0, 0, None, Instant::now());
         let mut pause = FIRST_PAUSE;
         loop {
             match self.bus.store_lines(&self.node, &batch, self.last).await {

@@ -3,7 +3,7 @@
 //! Agents tell again and again since when they watch. Where that begins later than what is known to have been watched,
 //! there is a gap. What is known comes from those reports; for what no longer lies in `OBS`, from the events themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use schemas::event::{ContainerChange, Data, Event, ObservationGap, Scope, Sighting};
@@ -21,6 +21,8 @@ pub const LONG: SignedDuration = SignedDuration::from_secs(10);
 #[derive(Debug)]
 pub struct Watches {
     until: BTreeMap<NodeName, Timestamp>,
+    /// Nodes that reported to this coordinator.
+    heard: BTreeSet<NodeName>,
     /// What is no longer than this is no gap.
     long: SignedDuration,
 }
@@ -28,7 +30,7 @@ pub struct Watches {
 impl Watches {
     /// Nothing is known yet.
     pub const fn new(long: SignedDuration) -> Self {
-        Self { until: BTreeMap::new(), long }
+        Self { until: BTreeMap::new(), heard: BTreeSet::new(), long }
     }
 
     /// What an event says of its node.
@@ -49,7 +51,9 @@ impl Watches {
     pub fn take(&mut self, node: &NodeName, it: &Watched) -> Option<(Timestamp, Timestamp)> {
         let known = self.until.get(node).copied();
         self.extend(node, it.until);
-        known.filter(|known| it.since.duration_since(*known) > self.long).map(|known| (known, it.since))
+        // Heard of first in the middle of a watch: its beginning lies before what `OBS` keeps, and was judged then.
+        let judged = self.heard.insert(node.clone()) && it.until.duration_since(it.since) > self.long;
+        known.filter(|known| !judged && it.since.duration_since(*known) > self.long).map(|known| (known, it.since))
     }
 
     fn extend(&mut self, node: &NodeName, until: Timestamp) {
@@ -120,5 +124,14 @@ mod tests {
         assert_eq!(watches.take(&node, &report(300, 300)), None);
         assert_eq!(watches.take(&node, &report(210, 215)), None, "an old report says nothing new");
         assert_eq!(watches.take(&"n2".parse().unwrap(), &report(900, 900)), None, "each node has its own");
+    }
+
+    #[test]
+    fn a_watch_that_began_before_all_that_is_kept_is_no_gap() {
+        let (mut watches, node) = (Watches::new(LONG), "n1".parse::<NodeName>().unwrap());
+        // A quiet fleet: its last event is old, and of the watch since 5,000 only the newest reports are left.
+        watches.extend(&node, at(100));
+        assert_eq!(watches.take(&node, &report(5_000, 90_000)), None);
+        assert_eq!(watches.take(&node, &report(90_100, 90_100)), Some((at(90_000), at(90_100))));
     }
 }

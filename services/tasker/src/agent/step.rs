@@ -217,9 +217,10 @@ impl Place<'_> {
                 >= SignedDuration::try_from(Duration::from(within)).unwrap_or(SignedDuration::MAX)
         };
         let failed = exit_code != Some(0);
-        let error = if let Some(within) = self.rendered.within.filter(|it| failed && late(started(seen), *it)) {
+        // What was stopped at its limit may end with 0 all the same: it was not done.
+        let error = if let Some(within) = self.rendered.within.filter(|it| late(started(seen), *it)) {
             Some(format!("took longer than {within}: its `within`"))
-        } else if failed && late(self.errand.since, spec.within) {
+        } else if late(self.errand.since, spec.within) {
             Some(format!("was stopped: the run took longer than {}, its `within`", spec.within))
         } else if failed {
             Some(self.why(seen).await?)

@@ -98,6 +98,8 @@ async fn keeping<T>(job: &Job<RunCommand>, work: impl Future<Output = T>) -> T {
 async fn carry_out(host: &Host, errand: &Errand, fresh: bool, deliveries: u64) -> bool {
     let slot = host.slot(errand.run);
     let _one_at_a_time = slot.busy.lock().await;
+    let Ok(_turn) = host.turns.acquire().await else { return false };
+    // Asked with a turn in hand: what the log says now cannot grow old while others are at work.
     let known = if fresh {
         None
     } else {
@@ -107,7 +109,6 @@ async fn carry_out(host: &Host, errand: &Errand, fresh: bool, deliveries: u64) -
             None => return false,
         }
     };
-    let Ok(_turn) = host.turns.acquire().await else { return false };
     let end = if deliveries > MAX_DELIVERIES {
         run::give_up(host, errand, deliveries).await
     } else {

@@ -68,6 +68,12 @@ impl Agenda {
     pub fn take(&mut self, now: Timestamp) -> Vec<Occurrence> {
         let mut taken = Vec::new();
         for ((fleet, task), entry) in &mut self.entries {
+            // The clock was ahead once: nothing that lies in the future was dealt with. Each time has one id, so
+            // nothing runs twice.
+            if entry.base.duration_since(now) > ON_TIME {
+                entry.base = now;
+                entry.due = next(&entry.scheduled, now);
+            }
             if entry.waits() || entry.due.is_none_or(|due| due > now) {
                 continue;
             }
@@ -149,6 +155,15 @@ mod tests {
         later.refresh(&tasks(Missed::Once, Some(at("10:00:00")), false, 2));
         assert_eq!(taken(&mut later, "10:00:30"), []);
         assert_eq!(later.next(), Some(at("10:10:00")));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_stops_no_schedule() {
+        let mut agenda = Agenda::default();
+        agenda.refresh(&tasks(Missed::Skip, Some(at("23:00:00")), false, 1));
+        assert_eq!(taken(&mut agenda, "10:05:00"), []);
+        assert_eq!(agenda.next(), Some(at("10:10:00")));
+        assert_eq!(taken(&mut agenda, "10:10:00"), [at("10:10:00")]);
     }
 
     #[test]

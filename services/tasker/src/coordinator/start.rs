@@ -209,6 +209,11 @@ impl Decider {
                 Err(error @ (SendError::Unknown { .. } | SendError::Unavailable { .. })) => {
                     tracing::warn!(%error, %fleet, run = %run.id, "a run was not sent for sure, trying again");
                 }
+                // The run goes on: who wants it to end asks again.
+                Err(error) if matches!(command.order, RunOrder::Cancel { .. }) => {
+                    tracing::error!(%error, %fleet, run = %run.id, "a run's cancel was not sent");
+                    return Ok(());
+                }
                 Err(error) => {
                     let duration_ms = elapsed_ms(run.queued, clock::now());
                     let error = error.to_string();

@@ -26,7 +26,7 @@ pub use self::runs::{
 };
 
 use crate::fleet::Fleet;
-use crate::names::{FleetId, NodeName};
+use crate::names::{FleetId, NodeName, Owner};
 
 /// `req.registry.fleet`: one fleet, at `min_position` or later.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct FleetAnswer {
 /// `req.registry.fleets`: a page of all fleets, in the order of their names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FleetsRequest {
+    /// Only of these owners; none: of all.
+    #[serde(default)]
+    pub owners: Option<Vec<Owner>>,
     /// Only those after this one.
     #[serde(default)]
     pub after: Option<FleetId>,

@@ -27,6 +27,8 @@ const MAX_KEY: usize = 255;
 const KEYED_EVENTS: Uuid = Uuid::from_u128(0x5d1f_6a52_93c4_4f0e_8a3b_27c9_e1b0_64d7);
 /// Where a list has no `limit`.
 const DEFAULT_LIMIT: usize = 100;
+/// How long a body may take to come.
+const BODY_WITHIN: std::time::Duration = std::time::Duration::from_secs(30);
 /// Bytes of a body.
 const MAX_BODY_BYTES: usize = 1 << 20;
 /// What `limit` is at most.
@@ -94,8 +96,20 @@ impl Call {
     /// Reads the body, which may not be longer than 1 MiB.
     pub async fn take_body(&mut self, body: Body) -> Result<(), Problem> {
         let too_long = |error| Problem::bad_request(format!("the body cannot be read, or is over 1 MiB: {error}"));
-        self.body = to_bytes(body, MAX_BODY_BYTES).await.map_err(too_long)?;
+        let read = tokio::time::timeout(BODY_WITHIN, to_bytes(body, MAX_BODY_BYTES)).await;
+        let late = |_| Problem::bad_request(format!("the body did not come within {} s", BODY_WITHIN.as_secs()));
+        self.body = read.map_err(late)?.map_err(too_long)?;
         Ok(())
+    }
+
+    /// Refuses who is not let in any more: a body takes as long as its sender likes.
+    pub fn must_still_be_let_in(&self) -> Result<(), Problem> {
+        match &self.until {
+            Some(Until(over)) if over.is_cancelled() => Err(Problem::token_denied(
+                "what let this request in when it began does not hold any more: send it again",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The body as what it has to be; an empty one counts as `{}`.

@@ -7,16 +7,13 @@ use schemas::access::Action;
 use schemas::descriptors::Desired;
 use schemas::fleet::{Fleet, HealthState, ObservedContainer, ObservedTask, State};
 use schemas::names::{FleetId, Name, NodeName, Oid};
-use schemas::query::{FleetLine, FleetsRequest, PastAnswer, PastRequest};
+use schemas::query::{FleetLine, FleetsAnswer, FleetsRequest, PastAnswer, PastRequest};
 use serde::Serialize;
 
 use crate::Api;
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::{registry, reply};
-
-/// Pages of the registry that one request looks through for fleets that the asker may see.
-const MAX_LOOKS: usize = 20;
 
 /// A page of fleets.
 #[derive(Serialize)]
@@ -60,23 +57,9 @@ struct ShownContainer<'a> {
 pub(crate) async fn list(api: Api, call: Call) -> Result<Response, Problem> {
     let after: Option<FleetId> = call.parsed("cursor", "`next` of the page before, such as `acme/shop`")?;
     let limit = u32::try_from(call.limit()?).unwrap_or(u32::MAX);
-    let owners = call.owners(Action::See)?;
-    let mut request = FleetsRequest { after, limit, min_position: call.min_position()? };
-    let (mut position, mut fleets, mut more) = (0, Vec::new(), true);
-    for _ in 0..MAX_LOOKS {
-        let answer = registry::fleets(&api, &request).await?;
-        (position, more) = (answer.position, answer.more);
-        request.after = answer.fleets.last().map(|it| it.fleet.clone()).or(request.after);
-        fleets.extend(answer.fleets.into_iter().filter(|it| match &owners {
-            Some(owners) => owners.contains(&it.fleet.owner),
-            None => true,
-        }));
-        request.limit = limit - u32::try_from(fleets.len()).unwrap_or(limit);
-        if !more || request.limit == 0 {
-            break;
-        }
-    }
-    let next = request.after.filter(|_| more).map(|it| it.to_string());
+    let request = FleetsRequest { owners: call.owners(Action::See)?, after, limit, min_position: call.min_position()? };
+    let FleetsAnswer { position, fleets, more } = registry::fleets(&api, &request).await?;
+    let next = fleets.last().filter(|_| more).map(|it| it.fleet.to_string());
     reply::json_at(position, &Fleets { position, fleets, next })
 }
 

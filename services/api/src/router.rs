@@ -35,6 +35,7 @@ async fn answer(route: &'static Route, api: Api, path: &RawPathParams, request: 
     call.must_be_allowed(route.needs)?;
     if route.body.is_some() {
         call.take_body(body).await?;
+        call.must_still_be_let_in()?;
     }
     (route.handler)(api, call).await
 }

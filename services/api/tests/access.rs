@@ -5,11 +5,13 @@
 
 mod support;
 
-use api::routes;
-use axum::http::StatusCode;
+use api::{Until, routes};
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use schemas::access::{Role, Who};
 use serde_json::{Value, json};
 use support::{Platform, in_time, line};
+use tower::ServiceExt as _;
 
 const HEAD: &str = "\
 # What each route answers to whom: 401 (a token is needed), 403 (not with this role), or ok (it is let through).
@@ -94,5 +96,23 @@ async fn a_list_holds_what_the_asker_may_see() {
             assert_eq!(json!(seen), json!(expected), "{who:?} by {limit}");
         }
     }
+    platform.stop().await;
+}
+
+/// A body takes as long as its sender likes: what let it in may not hold any more when it is there.
+#[tokio::test]
+async fn who_is_shut_out_while_the_body_comes_changes_nothing() {
+    let platform = Platform::start().await;
+    let token = tokio_util::sync::CancellationToken::new();
+    let body = r#"{ "profile": "ann", "name": "x" }"#;
+    let send = || {
+        let mut request = Request::post("/v1/tokens").body(Body::from(body)).unwrap();
+        request.extensions_mut().insert(Who::admin());
+        request.extensions_mut().insert(Until(token.clone()));
+        api::router(api::Api::new(platform.bus.clone(), Vec::new())).oneshot(request)
+    };
+    assert_eq!(send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE, "nobody answers here");
+    token.cancel();
+    assert_eq!(send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
     platform.stop().await;
 }

@@ -67,6 +67,17 @@ pub enum EngineError {
         /// What Docker said.
         message: String,
     },
+    /// The image says of itself what only we say.
+    #[error(
+        "image `{image}` carries the label `{label}`: labels that begin with `fleetlog.` say whose a container is, and \
+         an image must not; build it without"
+    )]
+    ImageClaims {
+        /// The image.
+        image: String,
+        /// Its label.
+        label: String,
+    },
     /// Docker refused for another reason.
     #[error("{what}: Docker refused with status {status}: {message}")]
     Refused {
@@ -90,6 +101,7 @@ impl EngineError {
             | Self::NameTaken { .. }
             | Self::PortTaken { .. }
             | Self::ImageMissing { .. }
+            | Self::ImageClaims { .. }
             | Self::PullRefused { .. } => false,
         }
     }

@@ -190,4 +190,7 @@ pub struct ImageInfo {
     pub id: String,
     /// Whether it brings a health check of its own.
     pub has_healthcheck: bool,
+    /// A label of it that begins with `fleetlog.`: Docker adds an image's labels to its containers, and with one of ours
+    /// a container could pass for somebody else's.
+    pub claims: Option<String>,
 }

@@ -145,7 +145,7 @@ fn image(name: &str, has_healthcheck: bool) -> ImageInfo {
     let digest = name
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    ImageInfo { id: format!("sha256:{digest:064x}"), has_healthcheck }
+    ImageInfo { id: format!("sha256:{digest:064x}"), has_healthcheck, claims: None }
 }
 
 /// Path → text.

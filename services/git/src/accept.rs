@@ -90,6 +90,9 @@ async fn accept(context: &Context, push: &Push, inspected: &Inspected, pen: &mut
     let news = context.news.subscribe();
     let draft = draft(push, inspected);
     let mut state = push.repository.state.lock().await;
+    if push.over.is_cancelled() {
+        return Err("your token or role does not hold any more; nothing changed".to_owned());
+    }
     match append(context, push, inspected, &draft, &mut state).await {
         Ok(position) => {
             drop(state);

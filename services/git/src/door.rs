@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use schemas::access::{Action, Resource, Who, allow};
 use schemas::names::FleetId;
 use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::body::encoding;
 use crate::context::{Context, InUse, chain};
@@ -117,7 +118,9 @@ async fn push(
     let turn = turn(&context, service).await?;
     let repository = context.enter(&fleet);
     settled(&context, &repository).await?;
-    let body = exchange::push(&context, repository, turn, who, request.into_body(), packing).await;
+    // The door in front leaves until when it holds that they are who they are; a push may take long.
+    let over = request.extensions().get::<CancellationToken>().cloned().unwrap_or_default();
+    let body = exchange::push(&context, repository, turn, (who, over), request.into_body(), packing).await;
     Ok(answer(service, "result", body.map_err(broken)?))
 }
 

@@ -91,7 +91,7 @@ pub(crate) async fn push(
     context: &Arc<Context>,
     repository: InUse,
     turn: Turn,
-    who: Who,
+    (who, over): (Who, CancellationToken),
     body: Body,
     packing: Encoding,
 ) -> Result<Body, GitError> {
@@ -103,7 +103,7 @@ pub(crate) async fn push(
     command.stdin(Stdio::piped()).env(hook::SOCKET, SOCKET_FROM_REPOSITORY).env(hook::PUSH, id.to_string());
     let child = context.launcher.spawn(command).await.map_err(|source| fault(service, source))?;
     let (answer, pieces) = mpsc::channel(PIECES);
-    let push = Arc::new(Push::new(id, repository, who));
+    let push = Arc::new(Push::new(id, repository, who, over));
     context.begin(Arc::clone(&push));
     let (context, idle) = (Arc::clone(context), context.config.limits.idle);
     context.tasks.clone().spawn(async move {

@@ -24,6 +24,8 @@ pub(crate) struct Push {
     pub(crate) actor: String,
     /// Who, as the door let them in.
     pub(crate) who: Who,
+    /// Cancelled once the token or the role that let it in does not hold any more.
+    pub(crate) over: CancellationToken,
     /// Cancelled once the client has hung up.
     pub(crate) left: CancellationToken,
     stage: Mutex<Stage>,
@@ -78,12 +80,13 @@ pub(crate) struct Accepted {
 }
 
 impl Push {
-    pub(crate) fn new(id: Uuid, repository: InUse, who: Who) -> Self {
+    pub(crate) fn new(id: Uuid, repository: InUse, who: Who, over: CancellationToken) -> Self {
         Self {
             id,
             repository,
             actor: who.name.to_string(),
             who,
+            over,
             left: CancellationToken::new(),
             stage: Mutex::default(),
             transaction: Mutex::default(),

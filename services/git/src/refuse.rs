@@ -125,6 +125,10 @@ pub(crate) async fn remember(
     record: Record,
 ) -> Option<String> {
     state.deploy.as_ref()?;
+    if context.fullness.refusal().is_some() {
+        // The room that is left is for what undoes something.
+        return None;
+    }
     let draft = Draft {
         id: streams::clock::new_id(),
         scope: repository.scope(),

@@ -58,7 +58,8 @@ impl AboutFleets for FleetsRequest {
 
     fn look_up(&self, live: &Live) -> Result<FleetsAnswer, Fault> {
         let limit = self.limit.clamp(1, MAX_PAGE) as usize;
-        let ((fleets, more), position) = live.look(|fold| (fold.page(self.after.as_ref(), limit), fold.position()));
+        let ((fleets, more), position) =
+            live.look(|fold| (fold.page(self.after.as_ref(), limit, self.owners.as_deref()), fold.position()));
         Ok(FleetsAnswer { position, fleets: fleets.iter().map(|it| line(it)).collect(), more })
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use schemas::event::Event;
 use schemas::fleet::Fleet;
-use schemas::names::FleetId;
+use schemas::names::{FleetId, Owner};
 
 pub(crate) use self::load::{LoadError, Loaded, LoadedFleet, Stored, StoredRollout};
 use self::track::Track;
@@ -111,9 +111,11 @@ impl Fold {
     }
 
     /// At most `limit` fleets after `after` in the order of their names, and whether there are more.
-    pub fn page(&self, after: Option<&FleetId>, limit: usize) -> (Vec<Arc<Fleet>>, bool) {
+    pub fn page(&self, after: Option<&FleetId>, limit: usize, owners: Option<&[Owner]>) -> (Vec<Arc<Fleet>>, bool) {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = self.fleets.range::<FleetId, _>((from, Bound::Unbounded)).map(|(_, known)| known.fleet.clone());
+        let all = self.fleets.range::<FleetId, _>((from, Bound::Unbounded));
+        let theirs = all.filter(|(id, _)| owners.is_none_or(|it| it.contains(&id.owner)));
+        let mut rest = theirs.map(|(_, known)| known.fleet.clone());
         let page: Vec<_> = rest.by_ref().take(limit).collect();
         (page, rest.next().is_some())
     }

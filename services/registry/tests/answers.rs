@@ -119,7 +119,7 @@ async fn fleets_are_listed_by_page_with_how_they_stand() {
     let (_, min_position) = log.append("b/a", Data::RolloutSucceeded(succeeded)).await;
     log.registry().await;
 
-    let page = |after: Option<&str>, limit| FleetsRequest { after: after.map(id), limit, min_position };
+    let page = |after: Option<&str>, limit| FleetsRequest { owners: None, after: after.map(id), limit, min_position };
     let first = log.bus.ask(&page(None, 2), PATIENCE).await.unwrap();
     let names: Vec<_> = first.fleets.iter().map(|it| it.fleet.to_string()).collect();
     assert_eq!((names, first.more), (vec!["a/z".to_owned(), "b/a".to_owned()], true));
@@ -127,6 +127,10 @@ async fn fleets_are_listed_by_page_with_how_they_stand() {
     assert_eq!(first.fleets[1].rollout.as_deref(), Some("succeeded"));
     let rest = log.bus.ask(&page(Some("b/a"), 2), PATIENCE).await.unwrap();
     assert_eq!((rest.fleets[0].fleet.to_string(), rest.more), ("b/b".to_owned(), false));
+    // What somebody may not see tells nothing, not even by where the next page begins.
+    let theirs = FleetsRequest { owners: Some(vec!["a".parse().unwrap()]), ..page(None, 1) };
+    let seen = log.bus.ask(&theirs, PATIENCE).await.unwrap();
+    assert_eq!((seen.fleets.len(), seen.fleets[0].fleet.to_string(), seen.more), (1, "a/z".to_owned(), false));
     log.stop().await;
 }
 

@@ -35,7 +35,7 @@ async fn questions_are_answered_small_and_large() {
         });
     }
     for limit in [0, 1, 5000] {
-        let request = FleetsRequest { after: None, limit, min_position: 0 };
+        let request = FleetsRequest { owners: None, after: None, limit, min_position: 0 };
         let answer = rig.bus.ask(&request, LONG).await.unwrap();
         assert_eq!((answer.position, answer.fleets.len()), (7, limit as usize));
     }

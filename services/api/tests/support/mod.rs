@@ -95,7 +95,10 @@ impl Platform {
         self.answers.spawn(async move {
             while let Some(asked) = questions.next().await {
                 let after = asked.question.after.clone();
-                let behind = lines.iter().filter(|it| after.as_ref().is_none_or(|after| it.fleet > *after)).cloned();
+                let owners = asked.question.owners.clone();
+                let theirs =
+                    lines.iter().filter(|it| owners.as_ref().is_none_or(|owners| owners.contains(&it.fleet.owner)));
+                let behind = theirs.filter(|it| after.as_ref().is_none_or(|after| it.fleet > *after)).cloned();
                 let rest: Vec<_> = behind.collect();
                 let limit = asked.question.limit as usize;
                 let (more, fleets) = (rest.len() > limit, rest.into_iter().take(limit).collect());

@@ -11,6 +11,8 @@ use super::{Docker, classify};
 use crate::error::EngineError;
 use crate::seen::ImageInfo;
 
+/// How the labels begin that say whose a container is.
+const OUR_LABELS: &str = "fleetlog.";
 /// How long a pull may be silent, in seconds. It has no limit as a whole: that depends on size and network.
 const PULL_SILENCE: Duration = Duration::from_secs(120);
 
@@ -23,10 +25,12 @@ impl Docker {
         let (what, thing) = (format!("inspect image `{name}`"), format!("image `{name}`"));
         let call = move |client: bollard::Docker| async move { client.inspect_image(name).await };
         let found = self.connection.call(&what, CALL, call, classify::missing(&what, &thing)).await;
-        Ok(classify::optional(found)?.map(|image| ImageInfo {
-            id: image.id.unwrap_or_default(),
-            has_healthcheck: image.config.and_then(|config| config.healthcheck).is_some_and(|check| is_check(&check)),
-        }))
+        let Some(image) = classify::optional(found)? else { return Ok(None) };
+        let config = image.config.unwrap_or_default();
+        let labels = config.labels.unwrap_or_default();
+        let claims = labels.into_keys().find(|it| it.starts_with(OUR_LABELS));
+        let has_healthcheck = config.healthcheck.is_some_and(|check| is_check(&check));
+        Ok(Some(ImageInfo { id: image.id.unwrap_or_default(), has_healthcheck, claims }))
     }
 
     /// See [`crate::Engine::pull`].

@@ -24,6 +24,8 @@ pub async fn check(State(door): State<Doorkeeper>, mut request: Request, next: N
             let extensions = request.extensions_mut();
             extensions.insert(Actor(who.name.to_string()));
             extensions.insert(who);
+            // For Git, which does not know the API's type.
+            extensions.insert(over.clone());
             extensions.insert(api::Until(over));
             next.run(request).await
         }

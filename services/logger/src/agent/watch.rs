@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use engine::{Action, Engine, EngineError, Kind, Labels, Scope, State, Wake};
 use schemas::logs::{Cursor, Origin};
+use schemas::names::Name;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -166,17 +167,20 @@ fn short(id: &str) -> String {
 fn origin(id: &str, labels: &Labels) -> Option<Origin> {
     let label = |name: &str| labels.get(name).map(String::as_str);
     let id = id.to_owned();
-    if let Some(run) = label("fleetlog.run") {
-        let (fleet, task) = label("fleetlog.task")?.rsplit_once('/')?;
-        let step = label("fleetlog.step").and_then(|it| it.parse().ok());
+    // A fleet's container first: its other labels may be its image's.
+    if let Some(fleet) = label("fleetlog.fleet") {
+        let container: Name = label("fleetlog.name")?.parse().ok()?;
         return Some(Origin {
             id,
             fleet: fleet.parse().ok()?,
-            container: task.to_owned(),
-            run: run.parse().ok(),
-            step,
+            container: container.to_string(),
+            run: None,
+            step: None,
         });
     }
-    let (fleet, name) = (label("fleetlog.fleet")?.parse().ok()?, label("fleetlog.name")?.to_owned());
-    Some(Origin { id, fleet, container: name, run: None, step: None })
+    let run = label("fleetlog.run")?.parse().ok()?;
+    let (fleet, task) = label("fleetlog.task")?.rsplit_once('/')?;
+    let task: Name = task.parse().ok()?;
+    let step = label("fleetlog.step").and_then(|it| it.parse().ok());
+    Some(Origin { id, fleet: fleet.parse().ok()?, container: task.to_string(), run: Some(run), step })
 }

@@ -22,7 +22,7 @@ const PAGE: u32 = 100;
 /// Every fleet of which something was last seen on this host.
 pub async fn fleets(host: &Host) -> Result<Vec<Fleet>, AskError> {
     let mut fleets = Vec::new();
-    let mut request = FleetsRequest { after: None, limit: PAGE, min_position: 0 };
+    let mut request = FleetsRequest { owners: None, after: None, limit: PAGE, min_position: 0 };
     loop {
         let page = host.bus.ask(&request, WITHIN).await?;
         for line in &page.fleets {

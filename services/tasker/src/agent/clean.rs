@@ -62,6 +62,10 @@ pub async fn left_over(host: Arc<Host>) {
 }
 
 fn run_of(labels: &Labels) -> Option<(Uuid, FleetId)> {
+    // A fleet's container is no step, whatever its image says.
+    if labels.contains_key("fleetlog.fleet") {
+        return None;
+    }
     let run = labels.get(RUN_LABEL)?.parse().ok()?;
     let (fleet, _) = labels.get(TASK_LABEL)?.rsplit_once('/')?;
     Some((run, fleet.parse().ok()?))

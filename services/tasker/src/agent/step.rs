@@ -85,14 +85,17 @@ impl Place<'_> {
         let short = &id[id.len() - 8..];
         let name = format!("{}.{}.{task}.run-{short}.{}", fleet.owner, fleet.name, self.index);
         let (step, labels) = (self.step(), self.labels());
-        let made = match self.host.engine.create_step(&name, &step, &labels).await {
-            Err(EngineError::ImageMissing { .. }) => {
-                self.host.engine.pull(&step.image).await?;
-                self.host.engine.create_step(&name, &step, &labels).await
-            }
-            made => made,
-        };
-        made.map(|_| name)
+        let engine = &self.host.engine;
+        let mut image = engine.image(&step.image).await?;
+        if image.is_none() {
+            engine.pull(&step.image).await?;
+            image = engine.image(&step.image).await?;
+        }
+        // A step has no label `fleetlog.fleet` of ours that would stand against the image's.
+        if let Some(label) = image.and_then(|it| it.claims) {
+            return Err(EngineError::ImageClaims { image: step.image, label });
+        }
+        engine.create_step(&name, &step, &labels).await.map(|_| name)
     }
 
     fn labels(&self) -> engine::Labels {

@@ -104,7 +104,7 @@ show_evidence() {
     shown "fleetlog events" "$("$fleetlog" events --fleet "$fleet")" \
         git.pushed rollout.planned rollout.started rollout.step container.created container.healthy rollout.succeeded
     shown "fleetlog state" "$("$fleetlog" state --fleet "$fleet")" "${commit:0:8}" running healthy
-    shown "fleetlog run greet --follow" "$("$fleetlog" run greet --follow --fleet "$fleet")" "hello from eu-1" succeeded
+    shown "fleetlog run greet --follow" "$("$fleetlog" run greet --follow --fleet "$fleet" 2>&1)" "hello from eu-1" succeeded
     # A line can be searched for within two seconds after it was written.
     for _ in $(seq 50); do
         lines=$("$fleetlog" logs '"hello from" AND container:greet' --fleet "$fleet")

@@ -291,3 +291,15 @@ pub enum AskError {
         source: Cause,
     },
 }
+
+/// An error with its causes, in one line: for where it ends in a text.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(it) = cause {
+        text.push_str(": ");
+        text.push_str(&it.to_string());
+        cause = it.source();
+    }
+    text
+}

@@ -221,7 +221,7 @@ impl<Q: Question> Questions<Q> {
                 continue;
             };
             match wire::decode(message.headers.as_ref(), &message.payload) {
-                Ok(question) => return Some(Asked { question, reply, bus: self.bus.clone() }),
+                Ok(question) => return Some(Asked { question, place: Place { reply, bus: self.bus.clone() } }),
                 Err(error) => {
                     tracing::error!(subject = %message.subject, %error, "a question cannot be read");
                     let fault =
@@ -239,14 +239,25 @@ impl<Q: Question> Questions<Q> {
 pub struct Asked<Q: Question> {
     /// What was asked.
     pub question: Q,
+    pub(crate) place: Place,
+}
+
+/// Where an answer goes.
+pub(crate) struct Place {
     reply: Subject,
     bus: Bus,
+}
+
+impl Place {
+    pub(crate) async fn reply<A: Serialize>(self, answer: Result<A, Fault>) -> Result<(), SendError> {
+        send(&self.bus, self.reply, answer).await
+    }
 }
 
 impl<Q: Question> Asked<Q> {
     /// Answers. What is too large to be sent is answered by a fault that says so.
     pub async fn reply(self, answer: Result<Q::Answer, Fault>) -> Result<(), SendError> {
-        send(&self.bus, self.reply, answer).await
+        self.place.reply(answer).await
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::Bus;
-use crate::error::ReadError;
+use crate::error::{ReadError, with_causes};
 use crate::follow::Filter;
 
 /// A state that events change, and nothing else. Ignores events that it does not need.
@@ -158,15 +158,4 @@ impl<P: Projection> View<P> {
         drop(at);
         self.shared.position.send_replace(event.position);
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(it) = cause {
-        text.push_str(": ");
-        text.push_str(&it.to_string());
-        cause = it.source();
-    }
-    text
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use schemas::query::{Fault, ScrapeRequest, ScrapeTarget, TargetsRequest};
+use schemas::query::{ScrapeRequest, ScrapeTarget, TargetsRequest};
 use serde::Serialize;
-use streams::{AskError, Question};
 
 use crate::Api;
+use crate::ask::ask;
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::reply;
@@ -38,13 +38,13 @@ struct Labels {
 
 /// Every figure that the asker may see.
 pub(crate) async fn scrape(api: Api, call: Call) -> Result<Response, Problem> {
-    let answer = ask(&api, &ScrapeRequest { who: call.who()?.clone() }).await?;
+    let answer = ask(&api, "monitor", &ScrapeRequest { who: call.who()?.clone() }, DEADLINE).await?;
     Ok(reply::bytes(StatusCode::OK, TEXT, answer.to_text()))
 }
 
 /// Every container that serves figures of its own: always the whole list.
 pub(crate) async fn targets(api: Api, call: Call) -> Result<Response, Problem> {
-    let answer = ask(&api, &TargetsRequest { who: call.who()?.clone() }).await?;
+    let answer = ask(&api, "monitor", &TargetsRequest { who: call.who()?.clone() }, DEADLINE).await?;
     let groups: Vec<Group> = answer.targets.into_iter().map(group).collect();
     reply::json(StatusCode::OK, &groups)
 }
@@ -60,11 +60,4 @@ fn group(target: ScrapeTarget) -> Group {
             node: target.node.to_string(),
         },
     }
-}
-
-async fn ask<Q: Question>(api: &Api, question: &Q) -> Result<Q::Answer, Problem> {
-    api.bus.ask(question, DEADLINE).await.map_err(|error| match error {
-        AskError::Fault(Fault { message, .. }) => Problem::unavailable(message),
-        other => Problem::unavailable(format!("the monitor does not answer: {other}")),
-    })
 }

@@ -7,12 +7,12 @@ use axum::response::Response;
 use schemas::check::{Fault, report};
 use schemas::names::{FleetId, Name, Oid};
 use schemas::plan::Step;
-use schemas::query::{Candidate, Fault as Broken, FaultCode, PlanAnswer, PlanRequest, Planned};
+use schemas::query::{Candidate, PlanAnswer, PlanRequest, Planned};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use streams::AskError;
 
 use crate::Api;
+use crate::ask::ask;
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::reply;
@@ -47,7 +47,7 @@ pub(crate) async fn make(api: Api, call: Call) -> Result<Response, Problem> {
     let fleet = call.fleet()?;
     let candidate = candidate(call.json()?)?;
     let request = PlanRequest { fleet: fleet.clone(), candidate, min_position: call.min_position()? };
-    match ask(&api, &request).await? {
+    match ask(&api, "git", &request, DEADLINE).await? {
         PlanAnswer::Planned(planned) => {
             let Planned { position, commit, plan, text, warnings } = *planned;
             let schemas::plan::Plan { observed: _, steps, unchanged, new_volumes, kept_volumes } = plan;
@@ -76,12 +76,4 @@ fn candidate(wanted: Wanted) -> Result<Candidate, Problem> {
         }
         _ => Err(Problem::bad_request("the body has to have exactly one of `commit`, `files`")),
     }
-}
-
-async fn ask(api: &Api, request: &PlanRequest) -> Result<PlanAnswer, Problem> {
-    api.bus.ask(request, DEADLINE).await.map_err(|error| match error {
-        AskError::Fault(Broken { code: FaultCode::BadRequest, message }) => Problem::bad_request(message),
-        AskError::Fault(Broken { message, .. }) => Problem::behind(message),
-        other => Problem::unavailable(format!("git does not answer: {other}")),
-    })
 }

@@ -8,9 +8,10 @@ use schemas::query::{LogsReplayRequest, ReplayRequest};
 use serde::Deserialize;
 
 use crate::Api;
+use crate::ask::ask;
 use crate::call::Call;
 use crate::problem::Problem;
-use crate::{registry, reply};
+use crate::reply;
 
 /// How long it may take: millions of events.
 const DEADLINE: Duration = Duration::from_secs(1_800);
@@ -29,11 +30,11 @@ pub(crate) async fn make(api: Api, call: Call) -> Result<Response, Problem> {
     let Wanted { projection, verify } = call.json()?;
     match projection.as_str() {
         "registry" => {
-            let answer = registry::ask_within(&api, &ReplayRequest { verify }, DEADLINE).await?;
+            let answer = ask(&api, "registry", &ReplayRequest { verify }, DEADLINE).await?;
             reply::json_at(answer.position, &answer)
         }
         "logs" => {
-            let answer = crate::ask::ask(&api, "logger", &LogsReplayRequest { verify }, DEADLINE).await?;
+            let answer = ask(&api, "logger", &LogsReplayRequest { verify }, DEADLINE).await?;
             reply::json(StatusCode::OK, &answer)
         }
         other => {

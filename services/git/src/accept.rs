@@ -6,11 +6,11 @@
 use std::io;
 
 use schemas::event::{Data, Draft, Event, GitPushed, RefUpdate};
-use streams::{AppendError, Expected};
+use streams::{AppendError, Expected, with_causes};
 use tokio::io::AsyncRead;
 
 use crate::config::FaultPoint;
-use crate::context::{Context, chain, names};
+use crate::context::{Context, names};
 use crate::desk::Pen;
 use crate::error::GitError;
 use crate::follow::catch_up;
@@ -163,7 +163,7 @@ async fn append(
         };
         if let Err(abort) = prepared.abort().await {
             // What it held went with it, or is cleared at the next start; the answer is the append's.
-            tracing::error!(fleet = %repository.fleet, error = chain(&abort), "refs were not let go in order");
+            tracing::error!(fleet = %repository.fleet, error = with_causes(&abort), "refs were not let go in order");
         }
         match error {
             AppendError::Refused { last } => {
@@ -179,11 +179,12 @@ async fn append(
                 return Err(Declined { reason, refused: Some(Refused::untold(message)) });
             }
             large @ AppendError::TooLarge { .. } => {
-                let refused = Some(Refused::not_allowed("too-large", format!("{}; push less at once", chain(&large))));
+                let refused =
+                    Some(Refused::not_allowed("too-large", format!("{}; push less at once", with_causes(&large))));
                 return Err(Declined { reason: "too large".to_owned(), refused });
             }
             definite => {
-                let message = format!("refused: {}\nnothing changed", chain(&definite));
+                let message = format!("refused: {}\nnothing changed", with_causes(&definite));
                 let reason = "not accepted by the log".to_owned();
                 return Err(Declined { reason, refused: Some(Refused::untold(message)) });
             }
@@ -240,15 +241,15 @@ async fn moved(
     }
     if let Err(error) = context.settle(repository, state).await {
         // Tried again whenever somebody asks for this repository, and at the next start.
-        tracing::error!(fleet = %repository.fleet, error = chain(&error), "a repository does not follow the log");
+        tracing::error!(fleet = %repository.fleet, error = with_causes(&error), "a repository does not follow the log");
     }
     let position = event.position;
     tracing::info!(fleet = %repository.fleet, position, refs = names(&inspected.updates), actor = push.actor, "pushed");
 }
 
 fn broken(push: &Push, error: &(dyn std::error::Error + 'static)) -> Declined {
-    tracing::error!(fleet = %push.repository.fleet, error = chain(error), "a push was not accepted");
-    let refused = Some(Refused::untold(format!("{}\nnothing changed, try again", chain(error))));
+    tracing::error!(fleet = %push.repository.fleet, error = with_causes(error), "a push was not accepted");
+    let refused = Some(Refused::untold(format!("{}\nnothing changed, try again", with_causes(error))));
     Declined { reason: "nothing changed, try again".to_owned(), refused }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use schemas::event::{Event, RefUpdate};
 use schemas::names::FleetId;
-use streams::{Bus, ReadError};
+use streams::{Bus, ReadError, with_causes};
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -206,7 +206,7 @@ impl Context {
             Ok(())
         };
         if let Err(error) = done {
-            tracing::warn!(fleet = %repository.fleet, error = chain(&error), "left-overs stay until the next start");
+            tracing::warn!(fleet = %repository.fleet, error = with_causes(&error), "left-overs stay until the next start");
         }
     }
 }
@@ -228,18 +228,6 @@ impl Drop for InUse {
 /// A lock that a panic elsewhere does not take from us: what it holds is whole at every step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// The refs of a push, in one line for the log.

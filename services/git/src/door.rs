@@ -18,7 +18,9 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::encoding;
-use crate::context::{Context, InUse, chain};
+use streams::with_causes;
+
+use crate::context::{Context, InUse};
 use crate::exchange::{self, Service};
 use crate::refuse::{Record, remember};
 
@@ -60,7 +62,7 @@ async fn advertise(
         }
     };
     may(&context, &who, &fleet, service).await?;
-    context.at_head().await.map_err(|error| Problem(StatusCode::SERVICE_UNAVAILABLE, chain(&error)))?;
+    context.at_head().await.map_err(|error| Problem(StatusCode::SERVICE_UNAVAILABLE, with_causes(&error)))?;
     let version_2 = service == Service::UploadPack && protocol(&headers) == Some("version=2");
     let (path, _used) = match (context.enter_known(&fleet), service) {
         (Some(repository), _) => {
@@ -127,7 +129,7 @@ async fn push(
 /// The fleet that a path names, with or without `.git`.
 fn fleet((owner, name): &(String, String)) -> Result<FleetId, Problem> {
     let text = format!("{owner}/{}", name.strip_suffix(".git").unwrap_or(name));
-    text.parse().map_err(|error| Problem(StatusCode::NOT_FOUND, chain(&error)))
+    text.parse().map_err(|error| Problem(StatusCode::NOT_FOUND, with_causes(&error)))
 }
 
 /// Refuses who may not do this. A fleet that they may not see is as if there were none; a push that they may not make
@@ -172,8 +174,8 @@ fn checked(request: &Request, service: Service) -> Result<crate::body::Encoding,
 async fn settled(context: &Context, repository: &InUse) -> Result<(), Problem> {
     let mut state = repository.state.lock().await;
     context.settle(repository, &mut state).await.map_err(|error| {
-        tracing::error!(fleet = %repository.fleet, error = chain(&error), "a repository cannot be served");
-        let message = format!("`{}` cannot be served now: {}", repository.fleet, chain(&error));
+        tracing::error!(fleet = %repository.fleet, error = with_causes(&error), "a repository cannot be served");
+        let message = format!("`{}` cannot be served now: {}", repository.fleet, with_causes(&error));
         Problem(StatusCode::SERVICE_UNAVAILABLE, message)
     })
 }
@@ -197,8 +199,8 @@ fn no_such_fleet(fleet: &FleetId) -> Problem {
 }
 
 fn broken(error: crate::error::GitError) -> Problem {
-    tracing::error!(error = chain(&error), "Git cannot be run");
-    Problem(StatusCode::INTERNAL_SERVER_ERROR, chain(&error))
+    tracing::error!(error = with_causes(&error), "Git cannot be run");
+    Problem(StatusCode::INTERNAL_SERVER_ERROR, with_causes(&error))
 }
 
 fn answer(service: Service, what: &str, body: Body) -> Response {

@@ -15,7 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::body::{Encoding, Head, feed};
-use crate::context::{Context, InUse, chain};
+use streams::with_causes;
+
+use crate::context::{Context, InUse};
 use crate::error::GitError;
 use crate::hook;
 use crate::launch::complaint;
@@ -97,7 +99,7 @@ pub(crate) async fn push(
 ) -> Result<Body, GitError> {
     let service = Service::ReceivePack;
     // For readers a fleet is there once the log knows it, not once its folder is.
-    make_bare(&repository.path).map_err(|error| fault(service, io::Error::other(chain(&error))))?;
+    make_bare(&repository.path).map_err(|error| fault(service, io::Error::other(with_causes(&error))))?;
     let id = streams::clock::new_id();
     let mut command = context.launcher.git(&repository.path, [service.command(), "--stateless-rpc", "."]);
     command.stdin(Stdio::piped()).env(hook::SOCKET, SOCKET_FROM_REPOSITORY).env(hook::PUSH, id.to_string());

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemas::event::{Event, Topic};
-use streams::{Filter, Follow, ReadError};
+use streams::{Filter, Follow, ReadError, with_causes};
 
-use crate::context::{Context, chain, lock};
+use crate::context::{Context, lock};
 use crate::error::SettleError;
 use crate::repository::{Repository, State};
 
@@ -41,7 +41,7 @@ pub(crate) async fn follow(context: &Arc<Context>, mut follow: Follow) {
         match event {
             Ok(event) => take(context, event).await,
             Err(error) => {
-                tracing::error!(error = chain(&error), "refs no longer follow the log");
+                tracing::error!(error = with_causes(&error), "refs no longer follow the log");
                 *lock(&context.stopped) = Some(Arc::new(error));
                 return context.shutdown.cancelled().await;
             }
@@ -59,7 +59,7 @@ async fn take(context: &Arc<Context>, event: Event) {
             repository.note(&state);
             if let Err(error) = context.settle(&repository, &mut state).await {
                 // Tried again whenever somebody asks for this repository.
-                tracing::error!(fleet = %fleet, error = chain(&error), "a repository does not follow the log");
+                tracing::error!(fleet = %fleet, error = with_causes(&error), "a repository does not follow the log");
             }
         }
     } else if event.data.topic() == Topic::Rollout {

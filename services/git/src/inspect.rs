@@ -18,7 +18,9 @@ use schemas::query::FleetRequest;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::candidate::{self, Objects};
-use crate::context::{Context, chain, names};
+use streams::with_causes;
+
+use crate::context::{Context, names};
 use crate::desk::Pen;
 use crate::hook::wire::Hello;
 use crate::layout::entries;
@@ -145,7 +147,7 @@ async fn inspect(
                 tokio::join!(current(context, push, &now), store(context, push, quarantine.as_deref(), &options));
             let fleet = fleet?;
             let plan = plan(&fleet, &checked.desired, &context.config.digest_key)
-                .map_err(|error| Refused::untold(format!("refused: {}\nnothing changed", chain(&error))))?;
+                .map_err(|error| Refused::untold(format!("refused: {}\nnothing changed", with_causes(&error))))?;
             pen.say(&describe(&plan)).await;
             let changes = fleet.desired.changes_to(&checked.desired);
             (Some(Candidate { commit: commit.clone(), base: fleet.commit, changes }), pack?)
@@ -185,7 +187,7 @@ fn check_all(
     if heads.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let unreadable = |error| Refused::not_allowed("unreadable", chain(&error));
+    let unreadable = |error| Refused::not_allowed("unreadable", with_causes(&error));
     let objects: Objects = candidate::open(quarantine, store).map_err(unreadable)?;
     let several = heads.len() > 1;
     let (mut good, mut all) = (BTreeMap::new(), Vec::<Fault>::new());
@@ -259,7 +261,7 @@ async fn current(context: &Context, push: &Push, now: &Now) -> Result<Fleet, Ref
         Ok(answer) => Ok(answer.fleet.unwrap_or_else(|| Fleet::new(fleet))),
         Err(error) => Err(Refused::untold(format!(
             "cannot plan, as the registry does not tell about `{fleet}`: {}\nnothing changed, try again",
-            chain(&error)
+            with_causes(&error)
         ))),
     }
 }
@@ -272,8 +274,8 @@ async fn store(
     options: &Options,
 ) -> Result<Option<(PackRef, String)>, Refused> {
     let fault = |error: &dyn std::error::Error| {
-        tracing::warn!(fleet = %push.repository.fleet, error = chain(error), "a pack was not stored");
-        Refused::untold(format!("the pack was not stored: {}\nnothing changed, try again", chain(error)))
+        tracing::warn!(fleet = %push.repository.fleet, error = with_causes(error), "a pack was not stored");
+        Refused::untold(format!("the pack was not stored: {}\nnothing changed, try again", with_causes(error)))
     };
     let Some(folder) = quarantine.filter(|_| !options.plan).map(|quarantine| quarantine.join("pack")) else {
         return Ok(None);

@@ -11,11 +11,10 @@ use schemas::fleet::Fleet;
 use schemas::names::{FleetId, Oid};
 use schemas::plan::{describe, plan};
 use schemas::query::{Candidate, Fault as Broken, FaultCode, FleetRequest, PlanAnswer, PlanRequest, Planned};
-use streams::{Asked, Questions};
-use tokio::task::JoinSet;
+use streams::{AtEnd, Questions, with_causes};
 
 use crate::candidate::{self, CandidateError};
-use crate::context::{Context, chain};
+use crate::context::Context;
 use crate::inspect::deploy_changed;
 
 /// Questions that are answered at a time; the next ones wait on the bus.
@@ -25,19 +24,16 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Digits of a shortened commit at least.
 const DIGITS: usize = 4;
 
-/// Answers until the service ends.
+/// Answers until the service ends; listens anew where questions come no more.
 pub(crate) async fn answer(context: &Arc<Context>) {
-    let mut answers = JoinSet::new();
-    while let Some(mut questions) = listen(context).await {
-        while let Some(asked) = next(context, &mut questions).await {
-            if answers.len() >= AT_ONCE {
-                log(answers.join_next().await);
-            }
-            answers.spawn(reply(Arc::clone(context), asked));
+    while let Some(questions) = listen(context).await {
+        let served = questions.serve(AT_ONCE, AtEnd::Finish, &context.shutdown, |question| {
+            let context = Arc::clone(context);
+            async move { work_out(&context, &question).await }
+        });
+        if let Err(error) = served.await {
+            tracing::warn!(%error, "listening anew");
         }
-    }
-    while let Some(end) = answers.join_next().await {
-        log(Some(end));
     }
 }
 
@@ -51,7 +47,7 @@ async fn listen(context: &Context) -> Option<Questions<PlanRequest>> {
                 Err(error) => error,
             },
         };
-        tracing::warn!(error = chain(&error), "questions about plans cannot be heard, trying again");
+        tracing::warn!(error = with_causes(&error), "questions about plans cannot be heard, trying again");
         tokio::select! {
             () = context.shutdown.cancelled() => return None,
             () = tokio::time::sleep(AGAIN) => {}
@@ -59,35 +55,14 @@ async fn listen(context: &Context) -> Option<Questions<PlanRequest>> {
     }
 }
 
-async fn next(context: &Context, questions: &mut Questions<PlanRequest>) -> Option<Asked<PlanRequest>> {
-    tokio::select! {
-        () = context.shutdown.cancelled() => None,
-        asked = questions.next() => asked,
-    }
-}
-
-fn log(end: Option<Result<(), tokio::task::JoinError>>) {
-    if let Some(Err(error)) = end {
-        tracing::error!(error = chain(&error), "an answer about a plan broke off");
-    }
-}
-
-async fn reply(context: Arc<Context>, asked: Asked<PlanRequest>) {
-    let answer = work_out(&context, &asked.question).await;
-    if let Err(error) = asked.reply(answer).await {
-        // Who asked has a deadline and sees that nobody answered.
-        tracing::warn!(error = chain(&error), "an answer about a plan was not sent");
-    }
-}
-
 async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanAnswer, Broken> {
     let behind = |message: String| Broken { code: FaultCode::Behind, message };
-    context.at_head().await.map_err(|error| behind(chain(&error)))?;
+    context.at_head().await.map_err(|error| behind(with_causes(&error)))?;
     let repository = context.enter_known(&request.fleet);
     let (mut applied, mut deploy, mut refs) = (0, None, BTreeMap::new());
     if let Some(repository) = &repository {
         let mut state = repository.state.lock().await;
-        context.settle(repository, &mut state).await.map_err(|error| behind(chain(&error)))?;
+        context.settle(repository, &mut state).await.map_err(|error| behind(with_causes(&error)))?;
         (applied, deploy, refs) = (state.applied, state.deploy.clone(), state.refs.clone());
     }
     let (commit, checked) = match (&request.candidate, &repository) {
@@ -111,7 +86,7 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
     }
     let (position, fleet) = now(context, &request.fleet, applied.max(request.min_position)).await?;
     Ok(match plan(&fleet, &checked.desired, &context.config.digest_key) {
-        Err(error) => PlanAnswer::Refused { why: chain(&error) },
+        Err(error) => PlanAnswer::Refused { why: with_causes(&error) },
         Ok(plan) => PlanAnswer::Planned(Box::new(Planned {
             position,
             commit,
@@ -126,8 +101,10 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
 async fn now(context: &Context, fleet: &FleetId, min_position: u64) -> Result<(u64, Fleet), Broken> {
     let question = FleetRequest { fleet: fleet.clone(), min_position };
     let answer = context.bus.ask(&question, context.config.limits.ask).await;
-    let silent =
-        |error| Broken { code: FaultCode::Behind, message: format!("the registry does not tell: {}", chain(&error)) };
+    let silent = |error| Broken {
+        code: FaultCode::Behind,
+        message: format!("the registry does not tell: {}", with_causes(&error)),
+    };
     let answer = answer.map_err(silent)?;
     Ok((answer.position, answer.fleet.unwrap_or_else(|| Fleet::new(fleet.clone()))))
 }
@@ -158,7 +135,7 @@ async fn check_commit(
     refs: BTreeMap<String, Oid>,
 ) -> Result<Result<(Oid, Verdict), PlanAnswer>, Broken> {
     let look = move || {
-        let refused = |error: CandidateError| PlanAnswer::Refused { why: chain(&error) };
+        let refused = |error: CandidateError| PlanAnswer::Refused { why: with_causes(&error) };
         let unknown = |why: &str| PlanAnswer::Unknown {
             what: format!(
                 "there is no pushed commit `{text}`{why}: expected its id, the first digits of it, or a branch"

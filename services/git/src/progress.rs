@@ -9,12 +9,12 @@ use schemas::event::{Data, Event, RolloutPlanned, RolloutStep, StepStatus};
 use schemas::fleet::{Rollout, RolloutStatus};
 use schemas::names::{NodeName, Oid};
 use schemas::query::{FleetRequest, NodesRequest};
-use streams::AskError;
+use streams::{AskError, with_causes};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::context::{Context, chain};
+use crate::context::Context;
 use crate::desk::Pen;
 use crate::push::{Accepted, Push};
 
@@ -131,7 +131,7 @@ async fn away(context: &Context, node: Option<&NodeName>) -> Option<String> {
             wanted.filter_map(|line| Some(format!("node {} is away: {}", line.node, line.away?))).next()
         }
         Err(error @ (AskError::NobodyThere { .. } | AskError::Timeout { .. })) => {
-            Some(format!("nobody applies rollouts now: {}", chain(&error)))
+            Some(format!("nobody applies rollouts now: {}", with_causes(&error)))
         }
         // Not a reason to leave: asked again later.
         Err(_) => None,

@@ -4,10 +4,10 @@ use std::io;
 
 use schemas::check::Fault;
 use schemas::event::{Data, Draft, GitRefused, RefUpdate, Refusal};
-use streams::{AppendError, Expected};
+use streams::{AppendError, Expected, with_causes};
 
 use crate::body::Head;
-use crate::context::{Context, chain};
+use crate::context::Context;
 use crate::error::SettleError;
 use crate::follow::catch_up;
 use crate::pktline;
@@ -159,9 +159,9 @@ async fn append(context: &Context, repository: &Repository, state: &mut State, d
             }
             Err(AppendError::Refused { last }) => {
                 let caught: Result<(), SettleError> = catch_up(context, repository, state, last).await;
-                caught.map_err(|error| chain(&error))?;
+                caught.map_err(|error| with_causes(&error))?;
             }
-            Err(error) => return Err(chain(&error)),
+            Err(error) => return Err(with_causes(&error)),
         }
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use schemas::names::FleetId;
-use streams::{Bus, Filter, Follow};
+use streams::{Bus, Filter, Follow, with_causes};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::context::{Context, chain, lock};
+use crate::context::{Context, lock};
 use crate::error::{FolderError, RunError, StartError};
 use crate::launch::Launcher;
 use crate::layout::{Layout, fault, remove};
@@ -44,7 +44,7 @@ impl Service {
             Ok(()) => repair(&context).await?,
             // Nothing on the disk is touched by who does not know everything; readiness says so.
             Err(error) => {
-                tracing::error!(error = chain(&error), "the refs cannot follow the log");
+                tracing::error!(error = with_causes(&error), "the refs cannot follow the log");
                 *lock(&context.stopped) = Some(Arc::new(error));
             }
         }
@@ -136,7 +136,7 @@ async fn repair_one(context: &Arc<Context>, fleet: &FleetId) -> Result<(), Folde
     let mut state = repository.state.lock().await;
     if let Err(error) = context.settle(&repository, &mut state).await {
         // One damaged repository does not keep the others away; tried again whenever somebody asks for it.
-        tracing::error!(%fleet, error = chain(&error), "a repository cannot be brought to the log's state");
+        tracing::error!(%fleet, error = with_causes(&error), "a repository cannot be brought to the log's state");
     }
     Ok(())
 }

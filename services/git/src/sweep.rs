@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::context::{Context, chain};
+use streams::with_causes;
+
+use crate::context::Context;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(3_600);
@@ -29,7 +31,7 @@ pub(crate) async fn sweep(context: &Arc<Context>) {
 async fn once(context: &Arc<Context>) {
     // Only where every reference is known.
     if let Err(error) = context.at_head().await {
-        tracing::warn!(error = chain(&error), "unreferenced packs are not swept now");
+        tracing::warn!(error = with_causes(&error), "unreferenced packs are not swept now");
         return;
     }
     let mut referenced: HashSet<Uuid> = context.packs_under_way().into_iter().collect();
@@ -40,6 +42,6 @@ async fn once(context: &Arc<Context>) {
     match context.bus.sweep_packs(&referenced, context.config.limits.orphan).await {
         Ok(0) => {}
         Ok(erased) => tracing::info!(erased, "erased packs that no event refers to"),
-        Err(error) => tracing::warn!(error = chain(&error), "unreferenced packs are not swept now"),
+        Err(error) => tracing::warn!(error = with_causes(&error), "unreferenced packs are not swept now"),
     }
 }

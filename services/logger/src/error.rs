@@ -16,12 +16,9 @@ pub enum Error {
         #[source]
         source: ReadError,
     },
-    /// Nobody asks any more.
-    #[error("the questions on `{subject}` ended: the connection is closed for good")]
-    Closed {
-        /// Their subject.
-        subject: &'static str,
-    },
+    /// Questions come no more.
+    #[error(transparent)]
+    Closed(#[from] streams::Closed),
     /// It is not known how far the lines reach.
     #[error("cannot tell how far the lines reach")]
     Head {

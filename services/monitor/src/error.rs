@@ -22,12 +22,9 @@ pub enum ServiceError {
         #[source]
         source: ReadError,
     },
-    /// The questions ended although nobody asked for it.
-    #[error("the questions on `{subject}` ended: is the connection to NATS closed?")]
-    Closed {
-        /// The subject of the question.
-        subject: &'static str,
-    },
+    /// Questions come no more.
+    #[error(transparent)]
+    Closed(#[from] streams::Closed),
     /// The log does not say where it ends.
     #[error("cannot read where the log ends")]
     Head {

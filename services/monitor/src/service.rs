@@ -10,12 +10,11 @@ mod process;
 mod targets;
 mod text;
 
-use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use schemas::query::{ScrapeRequest, TargetsRequest};
-use streams::{Bus, Filter, Question, Questions, ReadError};
+use streams::{Bus, Filter, Question, Questions, ReadError, guarded};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -105,18 +104,6 @@ impl Shared {
 
 async fn questions<Q: Question>(bus: &Bus) -> Result<Questions<Q>, ServiceError> {
     bus.answer().await.map_err(|source| ServiceError::Answer { subject: Q::SUBJECT, source })
-}
-
-/// Runs one loop, and ends the others when it fails.
-async fn guarded(
-    all: &CancellationToken,
-    run: impl Future<Output = Result<(), ServiceError>>,
-) -> Result<(), ServiceError> {
-    let end = run.await;
-    if end.is_err() {
-        all.cancel();
-    }
-    end
 }
 
 /// Counts what happens, from the service's start on.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use schemas::access::Who;
 use schemas::event::{Data, Draft, Scope, Topic};
 use schemas::query::{Fault, FaultCode};
-use streams::{AppendError, Bus, Expected, ReadError, View};
+use streams::{AppendError, Bus, Expected, ReadError, View, with_causes};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
@@ -193,16 +193,4 @@ fn fault(error: &AppendError) -> Fault {
         other => format!("{other}; nothing changed"),
     };
     Fault { code: FaultCode::Unavailable, message }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(it) = cause {
-        text.push_str(": ");
-        text.push_str(&it.to_string());
-        cause = it.source();
-    }
-    text
 }

@@ -17,12 +17,9 @@ pub enum Error {
         #[source]
         source: ReadError,
     },
-    /// The questions ended although nobody asked for it.
-    #[error("the questions on `{subject}` ended: is the connection to NATS closed?")]
-    Closed {
-        /// The subject of the question.
-        subject: &'static str,
-    },
+    /// Questions come no more.
+    #[error(transparent)]
+    Closed(#[from] streams::Closed),
     /// The first profile or its token could not be made.
     #[error("cannot see to the profile `admin` and its token: {reason}")]
     Admin {

@@ -1,6 +1,5 @@
 //! The service: reads the log, sees to what every start has to, then answers until it is told to stop.
 
-use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,14 +8,14 @@ use std::time::Duration;
 use schemas::query::{
     CreateProfile, CreateToken, EraseProfile, MembersRequest, ProfilesRequest, RevokeToken, SetMember, TokensRequest,
 };
-use streams::{Bus, Filter, Question, Questions, View};
+use streams::{Bus, Filter, Question, Questions, View, guarded, with_causes};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::admit::Doorkeeper;
 use crate::answer;
 use crate::begin::begin;
-use crate::desk::{Desk, with_causes};
+use crate::desk::Desk;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::known::Known;
@@ -159,15 +158,6 @@ async fn serve(desk: &Arc<Desk>, questions: All, all: &CancellationToken) -> Res
 
 async fn questions<Q: Question>(bus: &Bus) -> Result<Questions<Q>, Error> {
     bus.answer().await.map_err(|source| Error::Answer { subject: Q::SUBJECT, source })
-}
-
-/// Runs one loop, and ends the others when it fails.
-async fn guarded(all: &CancellationToken, run: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
-    let end = run.await;
-    if end.is_err() {
-        all.cancel();
-    }
-    end
 }
 
 /// Folds the log into the view. Where it stops on an event, it says so once and waits for the end: readiness shows it.

@@ -7,11 +7,11 @@ use schemas::query::{
     At, Fault, FaultCode, FleetAnswer, FleetRequest, FleetsAnswer, FleetsRequest, HistoryAnswer, HistoryRequest,
     PastAnswer, PastRequest, VariablesAnswer, VariablesRequest,
 };
-use streams::{Asked, Bus, Question, Questions};
-use tokio::task::{JoinSet, spawn_blocking};
+use streams::{AtEnd, Bus, Question, Questions, with_causes};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, with_causes};
+use crate::error::Error;
 use crate::line::line;
 use crate::live::{From, Live};
 use crate::store::{Snapshot, StoreError, beyond, not_found};
@@ -180,7 +180,7 @@ fn read<R>(live: &Live, look: impl FnOnce(&Snapshot<'_>) -> Result<Result<R, Fau
 
 /// Answers every question of one kind until it is told to stop.
 pub(crate) async fn all<Q>(
-    mut questions: Questions<Q>,
+    questions: Questions<Q>,
     live: &Arc<Live>,
     bus: &Bus,
     shutdown: &CancellationToken,
@@ -188,46 +188,20 @@ pub(crate) async fn all<Q>(
 where
     Q: AboutFleets,
 {
-    let subject = Q::SUBJECT;
-    let mut under_way = JoinSet::new();
-    loop {
-        // Every arm is cancel-safe: a cancelled `next` has taken no question, a cancelled `join_next` no result.
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => return Ok(()),
-            Some(end) = under_way.join_next() => end.map_err(|source| Error::Broke { source })?,
-            asked = questions.next(), if under_way.len() < AT_ONCE => {
-                let asked = asked.ok_or(Error::Closed { subject })?;
-                under_way.spawn(answer(asked, live.clone(), bus.clone()));
-            }
-        }
-    }
+    let served =
+        questions.serve(AT_ONCE, AtEnd::Drop, shutdown, |question| answer(question, live.clone(), bus.clone()));
+    Ok(served.await?)
 }
 
-async fn answer<Q: AboutFleets>(asked: Asked<Q>, live: Arc<Live>, bus: Bus) {
-    let (question, answer) = match ready_for(&asked.question, &live, &bus).await {
-        Err(fault) => (asked, Err(fault)),
-        Ok(()) if Q::FROM == From::Memory => {
-            let answer = asked.question.look_up(&live);
-            (asked, answer)
-        }
-        Ok(()) => {
-            let looked = spawn_blocking(move || {
-                let answer = asked.question.look_up(&live);
-                (asked, answer)
-            });
-            match looked.await {
-                Ok(looked) => looked,
-                Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "an answer broke off");
-                    return;
-                }
-            }
-        }
-    };
-    if let Err(error) = question.reply(answer).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "an answer was not delivered");
+async fn answer<Q: AboutFleets>(question: Q, live: Arc<Live>, bus: Bus) -> Result<Q::Answer, Fault> {
+    ready_for(&question, &live, &bus).await?;
+    if Q::FROM == From::Memory {
+        return question.look_up(&live);
     }
+    spawn_blocking(move || question.look_up(&live)).await.unwrap_or_else(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "an answer broke off");
+        Err(Fault { code: FaultCode::Stopped, message: format!("the look into the past broke off: {error}") })
+    })
 }
 
 /// Waits for the wanted position, and for the moment that the question is about where the log has it already.

@@ -24,12 +24,9 @@ pub enum Error {
         #[source]
         source: ReadError,
     },
-    /// The questions ended although nobody asked for it.
-    #[error("the questions on `{subject}` ended: is the connection to NATS closed?")]
-    Closed {
-        /// The subject of the question.
-        subject: &'static str,
-    },
+    /// Questions come no more.
+    #[error(transparent)]
+    Closed(#[from] streams::Closed),
     /// The database cannot be made.
     #[error("the registry has no database")]
     Store {
@@ -51,16 +48,4 @@ pub enum Error {
         #[source]
         source: JoinError,
     },
-}
-
-/// An error with its causes, where it ends in a text.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(it) = cause {
-        text.push_str(": ");
-        text.push_str(&it.to_string());
-        cause = it.source();
-    }
-    text
 }

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use schemas::event::Event;
-use streams::{Bus, Filter, ReadError};
+use streams::{Bus, Filter, ReadError, with_causes};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::build::{BuildError, Built};
-use crate::error::{Error, with_causes};
+use crate::error::Error;
 use crate::live::{From, Live};
 use crate::row::Row;
 use crate::store::{Folder, Store, StoreError, Writer};

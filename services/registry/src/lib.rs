@@ -18,12 +18,11 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use schemas::query::{FleetRequest, FleetsRequest, HistoryRequest, PastRequest, ReplayRequest, VariablesRequest};
-use streams::{Bus, Question, Questions};
+use streams::{Bus, Question, Questions, guarded};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -165,13 +164,4 @@ fn open(
 
 async fn questions<Q: Question>(bus: &Bus) -> Result<Questions<Q>, Error> {
     bus.answer().await.map_err(|source| Error::Answer { subject: Q::SUBJECT, source })
-}
-
-/// Runs one loop, and ends the others when it fails.
-async fn guarded(all: &CancellationToken, run: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
-    let end = run.await;
-    if end.is_err() {
-        all.cancel();
-    }
-    end
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use schemas::query::{Fault, FaultCode, ReplayAnswer, ReplayRequest};
-use streams::{Asked, Bus, Questions};
+use streams::{Asked, Bus, Closed, Question, Questions, with_causes};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::build::{BuildError, Built};
-use crate::error::{Error, with_causes};
+use crate::error::Error;
 use crate::keep::Swap;
 use crate::live::{From, Live};
 use crate::store::{Folder, SHAPE, StoreError};
@@ -67,7 +67,7 @@ impl Replayer {
                     under_way.spawn(async move { replayer.repair().await });
                 }
                 asked = questions.next() => {
-                    let asked = asked.ok_or(Error::Closed { subject: "req.registry.replay" })?;
+                    let asked = asked.ok_or(Closed { subject: ReplayRequest::SUBJECT })?;
                     if under_way.is_empty() {
                         let replayer = self.clone();
                         under_way.spawn(async move { replayer.answer(asked).await });

@@ -17,6 +17,9 @@ pub enum CoordinatorError {
         #[source]
         source: AppendError,
     },
+    /// Questions come no more.
+    #[error(transparent)]
+    Closed(#[from] streams::Closed),
     /// Another coordinator took over: this one is a zombie.
     #[error("another coordinator took over at position {epoch}; only one may run")]
     TakenOver {

@@ -10,14 +10,13 @@ mod observe;
 mod start;
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use schemas::event::{Data, Draft, Scope};
 use schemas::names::{FleetId, NodeName};
 use schemas::query::{CancelRun, RunRequest, RunsRequest, StartRun, TasksRequest};
-use streams::{AppendError, Behind, Bus, Expected, Question, Questions, View, clock};
+use streams::{AppendError, Behind, Bus, Closed, Expected, Question, Questions, View, clock, guarded};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -118,18 +117,6 @@ async fn questions<Q: Question>(bus: &Bus) -> Result<Questions<Q>, CoordinatorEr
     bus.answer().await.map_err(|source| CoordinatorError::Answer { subject: Q::SUBJECT, source })
 }
 
-/// Runs one loop, and ends the others when it fails: none of them is of use alone.
-async fn guarded(
-    all: &CancellationToken,
-    run: impl Future<Output = Result<(), CoordinatorError>>,
-) -> Result<(), CoordinatorError> {
-    let end = run.await;
-    if end.is_err() {
-        all.cancel();
-    }
-    end
-}
-
 /// Folds the log. Where it stops on an event, it says so once and waits for the end.
 async fn fold(
     view: &View<Tasks>,
@@ -182,11 +169,11 @@ impl Decider {
                 () = shutdown.cancelled() => return Ok(()),
                 asked = starts.next() => match asked {
                     Some(asked) => self.asked_to_start(asked).await?,
-                    None => return Err(CoordinatorError::Closed { subject: StartRun::SUBJECT }),
+                    None => return Err(Closed { subject: StartRun::SUBJECT }.into()),
                 },
                 asked = cancels.next() => match asked {
                     Some(asked) => self.asked_to_cancel(asked).await?,
-                    None => return Err(CoordinatorError::Closed { subject: CancelRun::SUBJECT }),
+                    None => return Err(Closed { subject: CancelRun::SUBJECT }.into()),
                 },
                 report = reports.next() => {
                     let (obs, _, report) = report?;

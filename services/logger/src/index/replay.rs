@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::Arc;
 
 use schemas::query::{Fault, FaultCode, LogsReplayRequest, ReplayAnswer};
-use streams::{Bus, Question, Questions, clock};
+use streams::{Bus, Closed, Question, Questions, clock};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
@@ -52,7 +52,7 @@ pub(super) async fn all(
     loop {
         let asked = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
-            asked = questions.next() => asked.ok_or(Error::Closed { subject: LogsReplayRequest::SUBJECT })?,
+            asked = questions.next() => asked.ok_or(Closed { subject: LogsReplayRequest::SUBJECT })?,
         };
         let answer = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),

@@ -4,8 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use schemas::query::{Fault, FaultCode, ScrapeAnswer, ScrapeRequest, TargetsAnswer, TargetsRequest};
-use streams::{Asked, Question, Questions};
-use tokio::task::JoinSet;
+use streams::{AtEnd, Question, Questions};
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, targets};
@@ -39,7 +38,7 @@ impl ToMonitor for TargetsRequest {
 
 /// Answers every question of one kind until it is told to stop.
 pub async fn all<Q>(
-    mut questions: Questions<Q>,
+    questions: Questions<Q>,
     shared: &Arc<Shared>,
     shutdown: &CancellationToken,
 ) -> Result<(), ServiceError>
@@ -47,35 +46,9 @@ where
     Q: ToMonitor,
     Q::Answer: Send,
 {
-    let subject = Q::SUBJECT;
-    let mut under_way = JoinSet::new();
-    loop {
-        // Every arm is cancel-safe: a cancelled `next` has taken no question, a cancelled `join_next` no result.
-        tokio::select! {
-            () = shutdown.cancelled() => break,
-            Some(end) = under_way.join_next() => {
-                if let Err(error) = end {
-                    tracing::error!(subject, %error, "an answer ended before it was given");
-                }
-            }
-            asked = questions.next(), if under_way.len() < AT_ONCE => {
-                let Some(asked) = asked else { return Err(ServiceError::Closed { subject }) };
-                under_way.spawn(answer(asked, shared.clone()));
-            }
-        }
-    }
-    under_way.shutdown().await;
-    Ok(())
-}
-
-async fn answer<Q>(asked: Asked<Q>, shared: Arc<Shared>)
-where
-    Q: ToMonitor,
-    Q::Answer: Send,
-{
-    let answer = asked.question.answer(&shared).await;
-    if let Err(error) = asked.reply(answer).await {
-        // The asker's own deadline tells it; here it is only worth a line.
-        tracing::warn!(subject = Q::SUBJECT, error = &error as &dyn std::error::Error, "an answer was not delivered");
-    }
+    let served = questions.serve(AT_ONCE, AtEnd::Drop, shutdown, |question| {
+        let shared = Arc::clone(shared);
+        async move { question.answer(&shared).await }
+    });
+    Ok(served.await?)
 }

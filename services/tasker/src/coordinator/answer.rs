@@ -5,8 +5,7 @@ use std::time::Duration;
 use schemas::query::{
     Fault, FaultCode, RunAnswer, RunRequest, RunsAnswer, RunsRequest, TaskLine, TasksAnswer, TasksRequest,
 };
-use streams::{Asked, Question, Questions, View, clock};
-use tokio::task::JoinSet;
+use streams::{AtEnd, Question, Questions, View, clock};
 use tokio_util::sync::CancellationToken;
 
 use super::agenda::Agenda;
@@ -81,7 +80,7 @@ fn no_fleet(fleet: &schemas::names::FleetId) -> Fault {
 /// Answers every question of one kind until it is told to stop. Nothing is answered before the log was read up to
 /// `head`: whoever asks whether a run has ended must not hear of the past.
 pub(super) async fn all<Q>(
-    mut questions: Questions<Q>,
+    questions: Questions<Q>,
     view: &View<Tasks>,
     head: u64,
     shutdown: &CancellationToken,
@@ -90,42 +89,18 @@ where
     Q: AboutTasks,
     Q::Answer: Send,
 {
-    let subject = Q::SUBJECT;
-    let mut under_way = JoinSet::new();
-    loop {
-        // Every arm is cancel-safe: a cancelled `next` has taken no question, a cancelled `join_next` no result.
-        tokio::select! {
-            () = shutdown.cancelled() => break,
-            Some(end) = under_way.join_next() => {
-                if let Err(error) = end {
-                    tracing::error!(subject, %error, "an answer ended before it was given");
+    let served = questions.serve(AT_ONCE, AtEnd::Drop, shutdown, |question| {
+        let view = view.clone();
+        async move {
+            let wanted = question.min_position().max(head);
+            match view.at_least(wanted, WITHIN).await {
+                Ok(()) => view.read(|tasks, position| question.look_up(tasks, position)),
+                Err(behind) => {
+                    let code = if view.stopped().is_some() { FaultCode::Stopped } else { FaultCode::Behind };
+                    Err(Fault { code, message: format!("the tasker: {behind}") })
                 }
             }
-            asked = questions.next(), if under_way.len() < AT_ONCE => {
-                let Some(asked) = asked else { return Err(CoordinatorError::Closed { subject }) };
-                under_way.spawn(answer(asked, view.clone(), head));
-            }
         }
-    }
-    under_way.shutdown().await;
-    Ok(())
-}
-
-async fn answer<Q>(asked: Asked<Q>, view: View<Tasks>, head: u64)
-where
-    Q: AboutTasks,
-    Q::Answer: Send,
-{
-    let wanted = asked.question.min_position().max(head);
-    let answer = match view.at_least(wanted, WITHIN).await {
-        Ok(()) => view.read(|tasks, position| asked.question.look_up(tasks, position)),
-        Err(behind) => {
-            let code = if view.stopped().is_some() { FaultCode::Stopped } else { FaultCode::Behind };
-            Err(Fault { code, message: format!("the tasker: {behind}") })
-        }
-    };
-    if let Err(error) = asked.reply(answer).await {
-        // The asker's own deadline tells it; here it is only worth a line.
-        tracing::warn!(subject = Q::SUBJECT, error = &error as &dyn std::error::Error, "an answer was not delivered");
-    }
+    });
+    Ok(served.await?)
 }

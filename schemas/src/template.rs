@@ -13,6 +13,11 @@ pub enum Part {
     Ref(Reference),
 }
 
+/// Whether a text holds a reference. `{{{{` is none, and what cannot be read is told as a fault of its own.
+pub fn refers(text: &str) -> bool {
+    parse(text).is_ok_and(|parts| parts.iter().any(|part| matches!(part, Part::Ref(_))))
+}
+
 /// What a reference names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reference {

@@ -36,7 +36,6 @@ mod welcome;
 use std::sync::Arc;
 
 use streams::Bus;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use self::measure::measure;
@@ -58,7 +57,7 @@ pub struct Api {
     services: Arc<[(&'static str, Look)]>,
     max_scan: usize,
     /// Turns of streams without an end.
-    streams: Arc<Semaphore>,
+    streams: sse::Turns,
     /// Ends them.
     shutdown: CancellationToken,
 }
@@ -69,7 +68,7 @@ const MAX_SCAN: usize = 10_000;
 impl Api {
     /// The face of a platform that is reached over `bus`; `services` are what `/readyz` looks at, by name.
     pub fn new(bus: Bus, services: Vec<(&'static str, Look)>) -> Self {
-        let (streams, shutdown) = (sse::turns(), CancellationToken::new());
+        let (streams, shutdown) = (sse::Turns::new(), CancellationToken::new());
         Self { bus, services: services.into(), max_scan: MAX_SCAN, streams, shutdown }
     }
 

@@ -1,7 +1,8 @@
 //! Server-Sent Events (WHATWG HTML, 9.2): a body without an end, written no faster than the client reads it.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,6 +10,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
+use schemas::access::Who;
+use schemas::names::ProfileName;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +24,8 @@ use crate::{Api, reply};
 pub(crate) const KIND: &str = "text/event-stream";
 /// Streams that are open at a time; each reads the log for itself.
 const OPEN: usize = 256;
+/// Of these, those of one profile that is no administrator.
+const EACH: usize = 32;
 /// After so long without a message a comment shows that the connection is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// What is written first: headers go out with it, and a client that loses us comes back after a second.
@@ -32,8 +37,40 @@ const OPENING: Bytes = Bytes::from_static(b"retry: 1000\n\n");
 pub struct Until(pub CancellationToken);
 
 /// The turns of the streams.
-pub(crate) fn turns() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(OPEN))
+#[derive(Clone)]
+pub(crate) struct Turns {
+    all: Arc<Semaphore>,
+    /// Of each profile that has some.
+    each: Arc<Mutex<BTreeMap<ProfileName, Arc<Semaphore>>>>,
+}
+
+/// The right to a stream, given back when it is dropped.
+struct Turn {
+    _all: OwnedSemaphorePermit,
+    _own: Option<OwnedSemaphorePermit>,
+}
+
+impl Turns {
+    pub fn new() -> Self {
+        Self { all: Arc::new(Semaphore::new(OPEN)), each: Arc::default() }
+    }
+
+    /// A turn for `who`. Nobody but an administrator gets so many that none are left for the others.
+    fn take(&self, who: &Who) -> Result<Turn, Problem> {
+        let full = |open: usize| {
+            move |_| Problem::unavailable(format!("{open} streams are open already: close one, or come back later"))
+        };
+        let own = if who.admin {
+            None
+        } else {
+            let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+            each.retain(|_, own| own.available_permits() < EACH);
+            let own = each.entry(who.name.clone()).or_insert_with(|| Arc::new(Semaphore::new(EACH)));
+            Some(Arc::clone(own).try_acquire_owned().map_err(full(EACH))?)
+        };
+        let all = Arc::clone(&self.all).try_acquire_owned().map_err(full(OPEN))?;
+        Ok(Turn { _all: all, _own: own })
+    }
 }
 
 /// Where the messages come from.
@@ -65,14 +102,12 @@ struct Open<S> {
     opening: bool,
     shutdown: CancellationToken,
     until: Option<Until>,
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 /// Answers with what comes from the source, until it ends, the platform stops, or who asked may read no more.
 pub(crate) fn answer(api: &Api, call: &mut Call, source: impl Source) -> Result<Response, Problem> {
-    let turn = Arc::clone(&api.streams)
-        .try_acquire_owned()
-        .map_err(|_| Problem::unavailable(format!("{OPEN} streams are open already: close one, or come back later")))?;
+    let turn = api.streams.take(call.who()?)?;
     let open = Open { source, opening: true, shutdown: api.shutdown.clone(), until: call.take_until(), _turn: turn };
     // Asked for the next piece only when the one before is on its way: a slow client holds nothing but its own place.
     let body = stream::unfold(open, |mut open| async move {

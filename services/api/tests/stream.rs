@@ -189,3 +189,25 @@ async fn so_many_streams_and_no_more() {
     assert_eq!(open(platform.router.clone()).await.status(), StatusCode::OK);
     platform.stop().await;
 }
+
+#[tokio::test]
+async fn nobody_takes_all_streams_from_the_others() {
+    let platform = Platform::start().await;
+    let router = api::router(api::Api::new(platform.bus.clone(), Vec::new()));
+    let open = |name: &str| {
+        let mut request = Request::builder().uri("/v1/events/stream").body(Body::empty()).unwrap();
+        let who = Who { name: name.parse().unwrap(), admin: false, roles: Default::default() };
+        request.extensions_mut().insert(who);
+        router.clone().oneshot(request)
+    };
+    let mut streams = Vec::new();
+    for _ in 0..32 {
+        streams.push(open("ann").await.unwrap());
+    }
+    assert!(streams.iter().all(|it| it.status() == StatusCode::OK));
+    assert_eq!(open("ann").await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(open("bob").await.unwrap().status(), StatusCode::OK);
+    streams.pop();
+    assert_eq!(open("ann").await.unwrap().status(), StatusCode::OK);
+    platform.stop().await;
+}

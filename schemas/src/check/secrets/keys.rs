@@ -1,5 +1,7 @@
 //! Keys that say that their value is a secret: `DB_PASSWORD`, `apiKey`, `session-token`.
 
+use crate::template::refers;
+
 /// Words, one or two in a row, of a key that holds a secret.
 const SECRET: [&[&str]; 14] = [
     &["password"],
@@ -63,7 +65,7 @@ pub(super) fn suspect(key: &str, value: &str) -> Option<String> {
     let at_a_place = PLACE.contains(&last) && (value.starts_with('/') || value.starts_with("./"));
     let switch = ["true", "false", "yes", "no", "on", "off"].iter().any(|it| value.eq_ignore_ascii_case(it));
     // A reference brings the value from somewhere else, where it is judged in its turn.
-    let fine = value.trim().is_empty() || value.contains("{{") || switch || at_a_place || ABOUT.contains(&last);
+    let fine = value.trim().is_empty() || refers(value) || switch || at_a_place || ABOUT.contains(&last);
     (!fine).then(|| found.join(" "))
 }
 
@@ -117,7 +119,7 @@ mod tests {
         for value in ["", "  ", "{{ variables.app.password }}", "pre-{{ secrets.db }}", "true", "Off"] {
             assert_eq!(suspect("DB_PASSWORD", value), None, "{value}");
         }
-        for value in ["changeme", "1234", "x"] {
+        for value in ["changeme", "1234", "x", "hunter{{{{2"] {
             assert_eq!(suspect("DB_PASSWORD", value).as_deref(), Some("password"), "{value}");
         }
         assert_eq!(suspect("DB_PASSWORD_FILE", "/run/secrets/db"), None);

@@ -1,5 +1,7 @@
 //! Texts that look like what well-known issuers give out. Each begins in a way that hardly anything else does.
 
+use crate::template::refers;
+
 /// What a token is made of behind its beginning.
 type Alphabet = fn(u8) -> bool;
 
@@ -91,7 +93,7 @@ fn has_password(text: &str) -> bool {
         let rest = &text[at + 3..];
         let authority = &rest[..rest.find(['/', '?', '#', '"', '\'']).unwrap_or(rest.len())];
         let Some((credentials, host)) = authority.rsplit_once('@') else { return false };
-        let plain = |text: &str| !text.is_empty() && !text.contains("{{") && !text.contains(char::is_whitespace);
+        let plain = |text: &str| !text.is_empty() && !refers(text) && !text.contains(char::is_whitespace);
         !host.is_empty() && credentials.split_once(':').is_some_and(|(_, password)| plain(password))
     })
 }

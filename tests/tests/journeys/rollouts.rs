@@ -94,6 +94,12 @@ fn a_container_that_ends_by_itself_is_no_success() {
     shop.push(&["create"]).ok();
     let error = shop.fails(&commit);
     assert!(error.contains('7'), "the exit code is named: {error}");
+    // Seen running first: that is not enough for one that ends for good.
+    let dies = json!({ "image": IMAGE, "command": ["sh", "-c", "sleep 0.2; exit 8"], "restart": "no" });
+    let commit = shop.write("containers/a.json", dies).commit("two");
+    shop.push(&[]).ok();
+    let error = shop.fails(&commit);
+    assert!(error.contains('8'), "the exit code is named: {error}");
 }
 
 #[test]

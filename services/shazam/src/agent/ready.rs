@@ -20,6 +20,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// An HTTP path that does not answer yet is asked again after so long at first, doubled up to the probe's own interval.
 const FIRST: Duration = Duration::from_millis(25);
 
+/// A container that is not started again when it ends, and that nothing checks, has to run for so long.
+const SETTLE: Duration = Duration::from_millis(500);
+
 /// What one look says.
 enum Verdict {
     /// It is as it is needed.
@@ -43,6 +46,7 @@ impl Host {
         let slot = self.slot(name);
         let deadline = Instant::now() + readiness.within.into();
         let mut pause = FIRST;
+        let mut running_since = None;
         loop {
             // Registered before the look: what happens after it wakes us.
             let wake = slot.wake.notified();
@@ -56,6 +60,18 @@ impl Host {
                 None => Verdict::NotYet("it is not there".to_owned()),
                 Some(seen) => judge(self, seen, readiness, condition).await,
             };
+            let verdict = match (verdict, &seen, of) {
+                // Its start says nothing yet: a mistake in its command shows in the moment after.
+                (Verdict::Ready, Some(seen), Some(_)) if only_runs(seen, readiness, condition) => {
+                    let since: &mut Instant = running_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() < SETTLE {
+                        Verdict::NotYet("it has just been started".to_owned())
+                    } else {
+                        Verdict::Ready
+                    }
+                }
+                (verdict, ..) => verdict,
+            };
             let why = match (verdict, seen) {
                 (Verdict::Ready, Some(seen)) => return Ok(seen),
                 (Verdict::Never(why), _) => return Err(StepError::NotReady { why }),
@@ -64,6 +80,7 @@ impl Host {
             };
             let (look, limit) = match &readiness.probe {
                 Probe::Http { interval, .. } => (pause, Duration::from(*interval)),
+                Probe::Docker if running_since.is_some() => (SETTLE, SETTLE),
                 Probe::Docker => (LOOK, LOOK),
             };
             pause = (pause * 2).min(limit).max(FIRST);
@@ -81,6 +98,12 @@ impl Host {
             }
         }
     }
+}
+
+/// Whether that it runs is all that can be said of it, and it ends for good when it ends.
+fn only_runs(seen: &Container, readiness: &Readiness, condition: Condition) -> bool {
+    let unchecked = matches!(readiness.probe, Probe::Docker) && seen.health.is_none();
+    seen.state == State::Running && condition == Condition::Healthy && unchecked && ends_by_itself(seen)
 }
 
 async fn judge(host: &Host, seen: &Container, readiness: &Readiness, condition: Condition) -> Verdict {

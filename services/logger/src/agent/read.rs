@@ -50,6 +50,8 @@ pub(super) struct Reader {
     pub news: watch::Receiver<News>,
     /// In chunks of at most 64 KiB or one line.
     pub said: mpsc::Sender<Said>,
+    /// Whether Docker has handed out all lines since the last start, and said that this was the end.
+    pub to_its_end: bool,
 }
 
 /// How a reading ended.
@@ -72,7 +74,8 @@ impl Reader {
         loop {
             let seen = *self.news.borrow_and_update();
             if seen.starts > starts {
-                (starts, self.joiner.drained) = (seen.starts, false);
+                starts = seen.starts;
+                (self.joiner.drained, self.to_its_end) = (false, false);
             }
             match self.read().await? {
                 End::Gone => break,
@@ -104,9 +107,15 @@ impl Reader {
 
     /// Reads from where the last reading stopped to the end that there is now.
     async fn read(&mut self) -> Result<End, Closed> {
+        let before = self.joiner.cursor();
         match self.pass(true).await? {
-            Ok(_) => {}
-            Err(error) => return Ok(end_of(&error)),
+            Ok(_) => self.to_its_end = true,
+            Err(error) => {
+                let end = end_of(&error);
+                // Removed between its end and our next look: nothing came after what was read.
+                self.joiner.drained |= end.is_gone() && self.to_its_end && self.joiner.cursor() == before;
+                return Ok(end);
+            }
         }
         match self.engine.inspect(&self.id).await {
             // It was read to its end, and removed right after that.

@@ -153,6 +153,7 @@ impl Watch {
             joiner: Joiner::new(recalled.unwrap_or_default()),
             news: heard,
             said: self.said.clone(),
+            to_its_end: false,
         };
         self.known.insert(key.clone(), news);
         self.readers.spawn(async move { (key, reader.run().await) });

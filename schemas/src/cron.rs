@@ -255,18 +255,38 @@ mod tests {
 
     #[test]
     fn clocks_that_are_put_forward_or_back_lose_nothing_and_double_nothing() {
-        let berlin = "Europe/Berlin";
-        // 29 March 2026: from 02:00 to 03:00. 02:30 does not exist: right after the gap.
-        assert_eq!(next("30 2 * * *", berlin, "2026-03-28T12:00:00Z"), "2026-03-29T01:30:00Z");
-        assert_eq!(next("30 2 * * *", berlin, "2026-03-29T01:30:00Z"), "2026-03-30T00:30:00Z");
-        // 25 October 2026: 02:30 comes twice, and counts once.
-        assert_eq!(next("30 2 * * *", berlin, "2026-10-24T12:00:00Z"), "2026-10-25T00:30:00Z");
-        assert_eq!(next("30 2 * * *", berlin, "2026-10-25T00:30:00Z"), "2026-10-26T01:30:00Z");
-        // Every quarter of an hour means every quarter of an hour.
-        assert_eq!(next("*/15 * * * *", berlin, "2026-10-25T00:45:00Z"), "2026-10-25T01:00:00Z");
-        assert_eq!(next("*/15 * * * *", berlin, "2026-03-29T00:45:00Z"), "2026-03-29T01:00:00Z");
-        // A half-hour zone.
-        assert_eq!(next("0 9 * * *", "Asia/Kolkata", "2026-03-01T00:00:00Z"), "2026-03-01T03:30:00Z");
+        let (berlin, new_york, howe) = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe");
+        for (cron, zone, after, expected) in [
+            // 29 March 2026 in Berlin: from 02:00 to 03:00. 02:30 does not exist: right after the gap, and once.
+            ("30 2 * * *", berlin, "2026-03-28T12:00:00Z", "2026-03-29T01:30:00Z"),
+            ("30 2 * * *", berlin, "2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"),
+            ("0 2 * * *", berlin, "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"),
+            ("0 2,3 * * *", berlin, "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"),
+            ("0 2,3 * * *", berlin, "2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z"),
+            ("30 1,3 * * *", berlin, "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"),
+            // 25 October 2026: from 03:00 to 02:00. 02:30 comes twice, and counts once: the first.
+            ("30 2 * * *", berlin, "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"),
+            ("30 2 * * *", berlin, "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"),
+            ("0 3 * * *", berlin, "2026-10-24T12:00:00Z", "2026-10-25T02:00:00Z"),
+            ("30 1,2,3 * * *", berlin, "2026-10-25T00:30:00Z", "2026-10-25T02:30:00Z"),
+            // With hour `*`, real time goes on: every quarter of an hour means every quarter of an hour.
+            ("*/15 * * * *", berlin, "2026-10-25T00:45:00Z", "2026-10-25T01:00:00Z"),
+            ("30 * * * *", berlin, "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),
+            ("*/15 * * * *", berlin, "2026-03-29T00:45:00Z", "2026-03-29T01:00:00Z"),
+            ("30 * * * *", berlin, "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"),
+            // West of Greenwich: 8 March from 02:00 to 03:00, 1 November from 02:00 to 01:00.
+            ("30 2 * * *", new_york, "2026-03-08T00:00:00Z", "2026-03-08T07:30:00Z"),
+            ("30 1 * * *", new_york, "2026-11-01T00:00:00Z", "2026-11-01T05:30:00Z"),
+            ("30 1 * * *", new_york, "2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z"),
+            // Half an hour: 5 April from 02:00 to 01:30, 4 October from 02:00 to 02:30.
+            ("45 1 * * *", howe, "2026-04-04T00:00:00Z", "2026-04-04T14:45:00Z"),
+            ("45 1 * * *", howe, "2026-04-04T14:45:00Z", "2026-04-05T15:15:00Z"),
+            ("15 2 * * *", howe, "2026-10-03T00:00:00Z", "2026-10-03T15:45:00Z"),
+            // A zone without any of it.
+            ("0 9 * * *", "Asia/Kolkata", "2026-03-01T00:00:00Z", "2026-03-01T03:30:00Z"),
+        ] {
+            assert_eq!(next(cron, zone, after), expected, "{cron} in {zone} after {after}");
+        }
     }
 
     #[test]

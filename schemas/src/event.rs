@@ -23,7 +23,7 @@ pub use self::rollout::{
     StepStatus,
 };
 pub use self::run::{RunCancelled, RunFailed, RunQueued, RunStarted, RunStep, RunSucceeded, Trigger};
-pub use self::system::{CoordinatorTook, Level, LevelRaised, LogOpened, WorkDead};
+pub use self::system::{CoordinatorTook, DeadWork, Level, LevelRaised, LogOpened, WorkDead};
 use crate::names::{FleetId, Owner};
 
 /// Whose event it is.

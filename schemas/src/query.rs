@@ -6,16 +6,17 @@ mod monitor;
 mod profiles;
 mod registry;
 mod runs;
+mod state;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::git::{Candidate, PlanAnswer, PlanRequest, Planned};
-pub use self::logs::{LogsAnswer, LogsReplayRequest, LogsRequest};
+pub use self::logs::{DrainAnswer, DrainRequest, LogsAnswer, LogsReplayRequest, LogsRequest};
 pub use self::monitor::{Family, ScrapeAnswer, ScrapeRequest, ScrapeTarget, Series, TargetsAnswer, TargetsRequest};
 pub use self::profiles::{
     CreateProfile, CreateToken, Done, EraseProfile, Expiry, Mail, MemberLine, MembersAnswer, MembersRequest,
-    NotAnAddress, ProfileLine, ProfileMade, ProfilesAnswer, ProfilesRequest, RevokeToken, SetMember, TokenLine,
-    TokenMade, TokensAnswer, TokensRequest,
+    NotAnAddress, ProfileLine, ProfileMade, ProfilesAnswer, ProfilesRequest, RevokeToken, SetMail, SetMember,
+    TokenLine, TokenMade, TokensAnswer, TokensRequest,
 };
 pub use self::registry::{
     At, HistoryAnswer, HistoryRequest, PastAnswer, PastRequest, Range, ReplayAnswer, ReplayRequest, Variable,
@@ -24,6 +25,7 @@ pub use self::registry::{
 pub use self::runs::{
     CancelRun, RunAnswer, RunRequest, RunsAnswer, RunsRequest, StartRun, TaskLine, TasksAnswer, TasksRequest,
 };
+pub use self::state::{ContainerState, FleetState, ObservedState};
 
 use crate::fleet::Fleet;
 use crate::names::{FleetId, NodeName, Owner};
@@ -139,4 +141,6 @@ pub enum FaultCode {
     Conflict,
     /// It cannot be done now; another try may go well.
     Unavailable,
+    /// The log has no room for it until somebody makes some.
+    Full,
 }

@@ -257,6 +257,9 @@ pub enum RunNews {
         exit_code: Option<i64>,
         /// Why, for people.
         error: String,
+        /// Set where the agent gave up on the order itself: how often it was delivered. Becomes a `work.dead`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gave_up_after: Option<u64>,
     },
     /// It was cancelled, and nothing of it runs any more.
     Cancelled {

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers are part of the tests")]
 
+#[path = "check/tasks.rs"]
+mod tasks;
+
 use expect_test::{Expect, expect};
 use schemas::check::{Content, EntryKind, Fault, TreeFile, check, report, wants};
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use expect_test::expect_file;
-use schemas::event::Data;
+use schemas::event::{Data, DeadWork};
 
 /// Every file under `golden/`, by the `ce-type` that it is named after.
 fn goldens() -> Vec<(String, String)> {
@@ -31,6 +31,17 @@ fn every_golden_record_is_read_and_written_the_same() {
         let written = serde_json::to_string_pretty(&data.to_value()).unwrap() + "\n";
         expect_file![format!("../golden/{kind}.json")].assert_eq(&written);
     }
+}
+
+#[test]
+fn a_command_that_was_given_up_names_its_step_or_its_run() {
+    let run = "018f4b1e-0000-7000-8000-00000000000b";
+    let text = format!(r#"{{"deliveries":51,"fleet":"acme/shop","node":"local","run":"{run}"}}"#);
+    let data = Data::decode("fleetlog.work.dead.v1", text.as_bytes()).unwrap();
+    let Data::WorkDead(dead) = &data else { panic!("{data:?}") };
+    assert_eq!(dead.work, DeadWork::Run { run: run.parse().unwrap() });
+    assert_eq!(data.to_value().to_string(), text);
+    assert!(Data::decode("fleetlog.work.dead.v1", br#"{"deliveries":5,"fleet":"acme/shop","node":"local"}"#).is_err());
 }
 
 #[test]

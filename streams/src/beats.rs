@@ -11,6 +11,7 @@ use crate::reports::message;
 use crate::wire;
 
 const ALL: &str = "beat.*";
+const BEAT: &str = "beat.";
 
 impl Bus {
     /// Sends a sign of life. Says nothing about whether anybody heard it.
@@ -48,6 +49,10 @@ impl Beats {
     pub async fn next(&mut self) -> Option<Beat> {
         loop {
             let message = self.subscriber.next().await?;
+            if !message.subject.starts_with(BEAT) {
+                tracing::error!(subject = %message.subject, "no sign of life, but a stored message");
+                continue;
+            }
             match wire::decode(message.headers.as_ref(), &message.payload) {
                 Ok(beat) => return Some(beat),
                 Err(error) => tracing::error!(subject = %message.subject, %error, "a sign of life cannot be read"),

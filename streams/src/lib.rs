@@ -49,7 +49,7 @@ pub use self::find::{Found, find_server};
 pub use self::follow::{Filter, Follow};
 pub use self::keys::{KeyError, KeyPart};
 pub use self::level::{LevelError, LevelWatch, Room, Thresholds};
-pub use self::logs::{Kept, Lines, LinesError};
+pub use self::logs::{DRAIN_STEP, Kept, Lines, LinesError};
 pub use self::metrics::SampleReader;
 pub use self::progress::{Progress, Reached};
 pub use self::provision::{ProvisionError, provision};

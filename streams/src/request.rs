@@ -7,6 +7,7 @@ use async_nats::client::Request;
 use async_nats::{HeaderMap, Message, RequestErrorKind, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use schemas::names::NodeName;
 use schemas::query::{
     CreateProfile, CreateToken, Done, EraseProfile, MembersAnswer, MembersRequest, ProfileMade, ProfilesAnswer,
     ProfilesRequest, RevokeToken, SetMember, TokenMade, TokensAnswer, TokensRequest,
@@ -21,6 +22,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::bus::Bus;
+use crate::catalog::NODE;
 use crate::connection;
 use crate::error::{AskError, ReadError, SendError};
 use crate::wire::{self, Unwritable};
@@ -34,7 +36,7 @@ const GROUP: &str = "answer";
 pub trait Question: Serialize + DeserializeOwned {
     /// What comes back.
     type Answer: Serialize + DeserializeOwned;
-    /// Its subject, which has to be in the catalog.
+    /// Its subject, which has to be in the catalog; `<node>` in it stands for the node that is asked.
     const SUBJECT: &'static str;
 }
 
@@ -108,6 +110,11 @@ impl Question for CreateProfile {
     const SUBJECT: &'static str = "req.profiles.create";
 }
 
+impl Question for schemas::query::SetMail {
+    type Answer = ProfileMade;
+    const SUBJECT: &'static str = "req.profiles.mail";
+}
+
 impl Question for EraseProfile {
     type Answer = Done;
     const SUBJECT: &'static str = "req.profiles.erase";
@@ -141,6 +148,25 @@ impl Question for SetMember {
 impl Bus {
     /// Asks, and waits for the answer.
     pub async fn ask<Q: Question>(&self, question: &Q, deadline: Duration) -> Result<Q::Answer, AskError> {
+        self.ask_at(Subject::from_static(Q::SUBJECT), question, deadline).await
+    }
+
+    /// Asks what only one node can answer: its name stands in the subject.
+    pub(crate) async fn ask_node<Q: Question>(
+        &self,
+        node: &NodeName,
+        question: &Q,
+        deadline: Duration,
+    ) -> Result<Q::Answer, AskError> {
+        self.ask_at(of_node::<Q>(node), question, deadline).await
+    }
+
+    async fn ask_at<Q: Question>(
+        &self,
+        place: Subject,
+        question: &Q,
+        deadline: Duration,
+    ) -> Result<Q::Answer, AskError> {
         let subject = Q::SUBJECT;
         let mut headers = HeaderMap::new();
         let body = wire::encode(question, &mut headers).map_err(|error| match error {
@@ -152,7 +178,7 @@ impl Bus {
             return Err(AskError::TooLarge { subject, bytes, limit: self.max_payload() });
         }
         let headers = (!headers.is_empty()).then_some(headers);
-        let answer = self.request(subject, headers, body.into(), deadline).await?;
+        let answer = self.request(subject, place, headers, body.into(), deadline).await?;
         let headers = answer.headers.as_ref();
         let unreadable = |source| AskError::Unreadable { subject, source };
         if headers.is_some_and(|it| it.get(FAULT).is_some()) {
@@ -166,6 +192,7 @@ impl Bus {
     async fn request(
         &self,
         subject: &'static str,
+        place: Subject,
         headers: Option<HeaderMap>,
         body: Bytes,
         within: Duration,
@@ -180,7 +207,7 @@ impl Bus {
                 request = request.headers(headers.clone());
             }
             let answer = tokio::select! {
-                answer = self.client().send_request(subject, request) => answer,
+                answer = self.client().send_request(place.clone(), request) => answer,
                 () = connection::changed(&mut link) => continue,
             };
             return answer.map_err(|error| match error.kind() {
@@ -194,18 +221,33 @@ impl Bus {
 
     /// Answers questions of one kind from now on.
     pub async fn answer<Q: Question>(&self) -> Result<Questions<Q>, ReadError> {
-        let api = |source: crate::error::Cause| ReadError::Api { what: Q::SUBJECT.to_owned(), source };
-        let subscriber = self.client().queue_subscribe(Q::SUBJECT, GROUP.to_owned()).await;
+        self.answer_at(Subject::from_static(Q::SUBJECT)).await
+    }
+
+    /// The same, of what is asked of one node.
+    pub(crate) async fn answer_node<Q: Question>(&self, node: &NodeName) -> Result<Questions<Q>, ReadError> {
+        self.answer_at(of_node::<Q>(node)).await
+    }
+
+    async fn answer_at<Q: Question>(&self, place: Subject) -> Result<Questions<Q>, ReadError> {
+        let api = |source: crate::error::Cause| ReadError::Api { what: place.to_string(), source };
+        let subscriber = self.client().queue_subscribe(place.clone(), GROUP.to_owned()).await;
         let subscriber = subscriber.map_err(|it| api(it.into()))?;
         // Back only once the server knows of it: what is asked from here on is heard.
         self.round_trip().await.map_err(api)?;
-        Ok(Questions { bus: self.clone(), subscriber, question: PhantomData })
+        Ok(Questions { bus: self.clone(), place, subscriber, question: PhantomData })
     }
+}
+
+/// A question's subject at one node.
+fn of_node<Q: Question>(node: &NodeName) -> Subject {
+    Q::SUBJECT.replace(NODE, node.as_str()).into()
 }
 
 /// Questions as they come.
 pub struct Questions<Q> {
     bus: Bus,
+    place: Subject,
     subscriber: Subscriber,
     question: PhantomData<fn() -> Q>,
 }
@@ -216,6 +258,11 @@ impl<Q: Question> Questions<Q> {
     pub async fn next(&mut self) -> Option<Asked<Q>> {
         loop {
             let message = self.subscriber.next().await?;
+            if message.subject != self.place {
+                // What a push consumer delivers says where it was stored: whoever reads a stream can send it anywhere.
+                tracing::error!(subject = %message.subject, place = %self.place, "no question, but a stored message");
+                continue;
+            }
             let Some(reply) = message.reply else {
                 tracing::error!(subject = %message.subject, "a question without a place for its answer");
                 continue;

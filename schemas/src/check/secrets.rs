@@ -6,13 +6,18 @@
 mod keys;
 mod shapes;
 
-use super::fault::{Fault, quote};
+use super::fault::{Fault, Place, quote};
 use super::tree::{Source, Tree};
 use crate::descriptors::{ALLOW, Kind, VALUE};
 use crate::json::{Member, Node, Spot, Value};
 
 /// The code of such a fault.
 const CODE: &str = "likely-secret";
+
+const EXPECTED: &str = "no secret in a fleet's files: they stay in Git and in the event log for ever";
+/// What to do about it.
+const TAKE_OUT: &str = "take it out of the commit (`git commit --amend`); a secret store comes next, until then let the \
+                        container read it from a volume";
 
 /// Tells every value that is most likely a secret. Other faults at its place are left out: they might quote it.
 pub(super) fn refuse(tree: &Tree, faults: &mut Vec<Fault>) {
@@ -30,6 +35,16 @@ pub(super) fn refuse(tree: &Tree, faults: &mut Vec<Fault>) {
     }
     faults.retain(|fault| !found.iter().any(|secret: &Fault| secret.place() == fault.place()));
     faults.append(&mut found);
+}
+
+/// Tells the lines of a text that is no descriptor in which something looks like a secret.
+pub(super) fn refuse_lines(path: &str, bytes: &[u8], faults: &mut Vec<Fault>) {
+    for (line, text) in (1..).zip(String::from_utf8_lossy(bytes).lines()) {
+        if let Some(what) = shapes::find(text) {
+            let place = Place::new(path, Spot { line, column: 1 });
+            faults.push(Fault::new(place, CODE, format!("what looks like {what}"), EXPECTED).hint(TAKE_OUT.to_owned()));
+        }
+    }
 }
 
 struct Scan<'a> {
@@ -85,17 +100,12 @@ impl Scan<'_> {
 
     /// `valued`: there is a key for the reason.
     fn fault(&mut self, spot: Spot, seen: String, valued: bool) {
-        let expected = "no secret in a fleet's files: they stay in Git and in the event log for ever";
         let way = if valued {
             "if it is none: { \"value\": …, \"$allow\": \"why it is no secret\" }"
         } else {
             "if it is none: put it into a variable or `env`, as { \"value\": …, \"$allow\": \"why it is no secret\" }"
         };
-        let hint = format!(
-            "take it out of the commit (`git commit --amend`); a secret store comes next, until then let the container \
-             read it from a volume; {way}"
-        );
-        self.found.push(Fault::new(self.source.place(spot), CODE, seen, expected).hint(hint));
+        self.found.push(Fault::new(self.source.place(spot), CODE, seen, EXPECTED).hint(format!("{TAKE_OUT}; {way}")));
     }
 }
 

@@ -14,6 +14,10 @@ pub struct LogOpened {
     pub installation: Uuid,
     /// The version of fleetlog that opened it.
     pub version: String,
+    /// Tells whether somebody holds the installation's master key, and nothing about the key: a keyed digest of a fixed
+    /// text. None: the log was opened before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_mark: Option<String>,
 }
 
 /// A coordinator took over. Its position is the epoch.
@@ -68,10 +72,27 @@ pub struct WorkDead {
     pub node: NodeName,
     /// Whose it was.
     pub fleet: FleetId,
-    /// Of which rollout.
-    pub rollout: Uuid,
-    /// Which step.
-    pub step: u32,
+    /// What it was about.
+    #[serde(flatten)]
+    pub work: DeadWork,
     /// How often it was delivered.
     pub deliveries: u64,
+}
+
+/// What a command was about that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DeadWork {
+    /// A step of a rollout.
+    Step {
+        /// Of which rollout.
+        rollout: Uuid,
+        /// Which step.
+        step: u32,
+    },
+    /// A run of a task.
+    Run {
+        /// Which run.
+        run: Uuid,
+    },
 }

@@ -26,6 +26,26 @@ pub struct LogsReplayRequest {
     pub verify: bool,
 }
 
+/// `req.logger.drain.<node>`, asked by whoever is about to remove a container that has ended: answered once everything
+/// that it wrote is stored, or after a while.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DrainRequest {
+    /// Docker's whole id.
+    pub container: String,
+}
+
+/// The answer to [`DrainRequest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DrainAnswer {
+    /// Nobody needs the container any more for what it wrote.
+    Stored,
+    /// There is more, and it is being read: ask again.
+    Reading,
+    /// There is more, and nothing moves.
+    Stuck,
+}
+
 /// The answer to [`LogsRequest`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LogsAnswer {

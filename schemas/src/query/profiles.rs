@@ -112,6 +112,17 @@ pub struct ProfileMade {
     pub profile: ProfileLine,
 }
 
+/// `req.profiles.mail`: change or take a profile's mail address. It is in no event, so neither is its change.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SetMail {
+    /// Who asks: the admin, or whose it is.
+    pub by: Who,
+    /// Whose.
+    pub name: ProfileName,
+    /// Where its mail goes from now on; none: nowhere.
+    pub email: Option<Mail>,
+}
+
 /// `req.profiles.erase`: erase a profile, and all that was sealed for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EraseProfile {

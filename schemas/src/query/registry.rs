@@ -7,9 +7,9 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::fleet::Fleet;
 use crate::names::FleetId;
 
 /// A moment of the log, as people name it.
@@ -83,12 +83,12 @@ pub struct PastRequest {
 }
 
 /// The answer to [`PastRequest`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PastAnswer {
     /// The position that `at` meant.
     pub position: u64,
-    /// The fleet there. Without `rollouts`, `runs_under_way` and `lines`: those have questions of their own.
-    pub fleet: Fleet,
+    /// The fleet there, as JSON of the shape [`FleetState`](super::FleetState): who asked hands it on as it is.
+    pub state: Box<RawValue>,
 }
 
 /// `req.registry.variables`: everything about a fleet that has a value.

@@ -28,6 +28,7 @@ pub(crate) async fn ask<Q: Question>(
             FaultCode::NotAllowed => Problem::forbidden(message),
             FaultCode::Conflict => Problem::conflict(message),
             FaultCode::Unavailable => Problem::unavailable(message),
+            FaultCode::Full => Problem::full(message),
             FaultCode::Stopped => Problem::unavailable(format!("the service `{service}` has stopped: {message}")),
         },
         other => Problem::unavailable(format!("the service `{service}` does not answer: {other}")),

@@ -89,8 +89,8 @@ impl Call {
     }
 
     /// Until when who asks may go on reading; none: for as long as the platform runs.
-    pub fn take_until(&mut self) -> Option<Until> {
-        self.until.take()
+    pub fn until(&self) -> Option<Until> {
+        self.until.clone()
     }
 
     /// Reads the body, which may not be longer than 1 MiB.
@@ -105,11 +105,14 @@ impl Call {
     /// Refuses who is not let in any more: a body takes as long as its sender likes.
     pub fn must_still_be_let_in(&self) -> Result<(), Problem> {
         match &self.until {
-            Some(Until(over)) if over.is_cancelled() => Err(Problem::token_denied(
-                "what let this request in when it began does not hold any more: send it again",
-            )),
+            Some(Until(over)) if over.is_cancelled() => Err(Self::not_let_in_any_more()),
             _ => Ok(()),
         }
+    }
+
+    /// What they are told.
+    pub fn not_let_in_any_more() -> Problem {
+        Problem::token_denied("what let this request in when it began does not hold any more: send it again")
     }
 
     /// The body as what it has to be; an empty one counts as `{}`.

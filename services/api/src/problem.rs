@@ -131,6 +131,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "a part of the platform does not answer", detail)
     }
 
+    /// There is no room in the log for what this would write.
+    pub(crate) fn full(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "full", "the log is nearly full", detail)
+    }
+
     /// The platform is on its way up.
     pub(crate) fn starting() -> Self {
         let detail = "the platform is starting: /readyz turns 200 once it is up";

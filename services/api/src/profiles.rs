@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use schemas::names::ProfileName;
 use schemas::query::{
-    CreateProfile, Done, EraseProfile, Mail, ProfileLine, ProfileMade, ProfilesAnswer, ProfilesRequest,
+    CreateProfile, Done, EraseProfile, Mail, ProfileLine, ProfileMade, ProfilesAnswer, ProfilesRequest, SetMail,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,14 @@ pub(crate) const SERVICE: &str = "profiles";
 struct New {
     name: ProfileName,
     #[serde(default)]
+    email: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    /// `null` takes it away; what is not said is not guessed.
+    #[serde(deserialize_with = "Option::deserialize")]
     email: Option<String>,
 }
 
@@ -45,12 +53,24 @@ pub(crate) async fn list(api: Api, call: Call) -> Result<Response, Problem> {
 /// Makes one.
 pub(crate) async fn create(api: Api, call: Call) -> Result<Response, Problem> {
     let New { name, email } = call.json()?;
-    // What was sent is not repeated: it may be an address all the same.
-    let email = email.map(|it| Mail::parse(&it)).transpose();
-    let email = email.map_err(|error| Problem::bad_request(format!("`email` is {error}")))?;
+    let email = mail(email)?;
     let question = CreateProfile { by: call.who()?.clone(), id: call.event_id("create_profile")?, name, email };
     let ProfileMade { position, profile } = ask(&api, SERVICE, &question, WRITE).await?;
     Ok(reply::at(position, reply::json(StatusCode::CREATED, &profile)?))
+}
+
+/// Changes where its mail goes.
+pub(crate) async fn change(api: Api, call: Call) -> Result<Response, Problem> {
+    let Change { email } = call.json()?;
+    let question = SetMail { by: call.who()?.clone(), name: named(&call)?, email: mail(email)? };
+    let ProfileMade { position, profile } = ask(&api, SERVICE, &question, WRITE).await?;
+    Ok(reply::at(position, reply::json(StatusCode::OK, &profile)?))
+}
+
+/// An address. What was sent is not repeated where it is none: it may be one all the same.
+fn mail(text: Option<String>) -> Result<Option<Mail>, Problem> {
+    let email = text.map(|it| Mail::parse(&it)).transpose();
+    email.map_err(|error| Problem::bad_request(format!("`email` is {error}")))
 }
 
 /// Erases one.

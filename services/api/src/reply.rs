@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::problem::Problem;
 
@@ -20,6 +21,11 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Respons
 /// JSON that shows the log at a position.
 pub(crate) fn json_at(position: u64, value: &impl Serialize) -> Result<Response, Problem> {
     Ok(at(position, json(StatusCode::OK, value)?))
+}
+
+/// JSON that is written already.
+pub(crate) fn written(value: Box<RawValue>) -> Response {
+    bytes(StatusCode::OK, "application/json", String::from(Box::<str>::from(value)))
 }
 
 /// Says which position an answer shows.

@@ -5,11 +5,13 @@ use axum::extract::{RawPathParams, Request};
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
+use schemas::access::Action;
 
 use crate::Api;
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::routes::{Route, routes};
+use crate::sse::Until;
 
 /// Every path of the table; a problem document for what is in none of them.
 pub fn router(api: Api) -> Router {
@@ -37,7 +39,17 @@ async fn answer(route: &'static Route, api: Api, path: &RawPathParams, request: 
         call.take_body(body).await?;
         call.must_still_be_let_in()?;
     }
-    (route.handler)(api, call).await
+    let until = call.until();
+    let answer = (route.handler)(api, call);
+    // A write that has begun is finished; what only reads ends with the right to read.
+    match until.filter(|_| route.method == Method::GET || route.needs == Action::Plan) {
+        None => answer.await,
+        Some(Until(over)) => tokio::select! {
+            biased;
+            () = over.cancelled() => Err(Call::not_let_in_any_more()),
+            answer = answer => answer,
+        },
+    }
 }
 
 async fn unknown_path(request: Request) -> Problem {

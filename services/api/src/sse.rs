@@ -106,9 +106,9 @@ struct Open<S> {
 }
 
 /// Answers with what comes from the source, until it ends, the platform stops, or who asked may read no more.
-pub(crate) fn answer(api: &Api, call: &mut Call, source: impl Source) -> Result<Response, Problem> {
+pub(crate) fn answer(api: &Api, call: &Call, source: impl Source) -> Result<Response, Problem> {
     let turn = api.streams.take(call.who()?)?;
-    let open = Open { source, opening: true, shutdown: api.shutdown.clone(), until: call.take_until(), _turn: turn };
+    let open = Open { source, opening: true, shutdown: api.shutdown.clone(), until: call.until(), _turn: turn };
     // Asked for the next piece only when the one before is on its way: a slow client holds nothing but its own place.
     let body = stream::unfold(open, |mut open| async move {
         let piece = open.next().await?;

@@ -20,8 +20,8 @@ fn refused() -> Data {
 async fn log() -> Platform {
     let platform = Platform::start().await;
     let shop = || Scope::Fleet(id("acme/shop"));
-    let opened =
-        LogOpened { incarnation: platform.bus.incarnation(), installation: Uuid::nil(), version: "0".to_owned() };
+    let (incarnation, installation) = (platform.bus.incarnation(), Uuid::nil());
+    let opened = LogOpened { incarnation, installation, version: "0".to_owned(), key_mark: None };
     platform.append(Scope::Platform, "log", "fleetlog", Data::LogOpened(opened)).await;
     platform.append(shop(), "refs/heads/main", "admin", refused()).await;
     platform.append(Scope::Fleet(id("acme/till")), "refs/heads/main", "admin", refused()).await;

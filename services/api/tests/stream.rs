@@ -172,6 +172,58 @@ async fn a_stream_ends_with_the_right_to_read_and_with_the_platform() {
 }
 
 #[tokio::test]
+async fn a_tail_of_lines_ends_with_the_right_to_read() {
+    let platform = Platform::start().await;
+    let over = CancellationToken::new();
+    let router = face(&platform, &[("acme", Role::Viewer)], Some(over.clone()), CancellationToken::new());
+    let mut stream = Stream::open(&router, "/v1/logs/tail", None).await;
+    over.cancel();
+    assert_eq!(in_time("the end", stream.next()).await, None);
+    platform.stop().await;
+}
+
+/// A search or a plan may take many seconds: they too are over with the right to read; a write is finished.
+#[tokio::test]
+async fn what_only_reads_ends_with_the_right_to_read() {
+    let platform = Platform::start().await;
+    // They are asked, and never answer.
+    let mut searches = platform.bus.answer::<schemas::query::LogsRequest>().await.unwrap();
+    let mut plans = platform.bus.answer::<schemas::query::PlanRequest>().await.unwrap();
+    let mut runs = platform.bus.answer::<schemas::query::StartRun>().await.unwrap();
+    let ask = |method: &str, path: &str, over: &CancellationToken| {
+        let roles = [("acme", Role::Operator)];
+        let request = Request::builder().method(method).uri(path);
+        let body = if path.ends_with("/plan") { r#"{ "commit": "0123456789" }"# } else { "" };
+        let router = face(&platform, &roles, Some(over.clone()), CancellationToken::new());
+        router.oneshot(request.body(Body::from(body)).unwrap())
+    };
+    let over = CancellationToken::new();
+    let (answer, _asked) = tokio::join!(ask("GET", "/v1/logs?query=x", &over), async {
+        let asked = in_time("a question", searches.next()).await;
+        over.cancel();
+        asked
+    });
+    assert_eq!(answer.unwrap().status(), StatusCode::UNAUTHORIZED);
+    let over = CancellationToken::new();
+    let (answer, _asked) = tokio::join!(ask("POST", "/v1/fleets/acme/shop/plan", &over), async {
+        let asked = in_time("a question", plans.next()).await;
+        over.cancel();
+        asked
+    });
+    assert_eq!(answer.unwrap().status(), StatusCode::UNAUTHORIZED);
+    let over = CancellationToken::new();
+    let (answer, ()) = tokio::join!(ask("POST", "/v1/fleets/acme/shop/tasks/greet/runs", &over), async {
+        let asked = in_time("a question", runs.next()).await.unwrap();
+        over.cancel();
+        let message = "no such task".to_owned();
+        let fault = schemas::query::Fault { code: schemas::query::FaultCode::NotFound, message };
+        asked.reply(Err(fault)).await.unwrap();
+    });
+    assert_eq!(answer.unwrap().status(), StatusCode::NOT_FOUND, "its sender has to hear what became of it");
+    platform.stop().await;
+}
+
+#[tokio::test]
 async fn so_many_streams_and_no_more() {
     let platform = Platform::start().await;
     let open = |router: Router| async move {

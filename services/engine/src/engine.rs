@@ -6,7 +6,7 @@ use schemas::spec::Spec;
 
 use crate::docker::Docker;
 use crate::error::EngineError;
-use crate::records::Records;
+use crate::records::{Record, Records};
 use crate::seen::{Container, Ensured, ImageInfo, Labels, Listed, Network, NetworkAttachment, Scope, Volume};
 use crate::simulated::Simulated;
 use crate::wake::Wakes;
@@ -99,6 +99,11 @@ impl Engine {
     /// also what it writes until it ends. That the container is not there is told by the first record.
     pub async fn records(&self, container: &str, since_ns: i64, follow: bool) -> Result<Records, EngineError> {
         ask!(self, it => it.records(container, since_ns, follow).await)
+    }
+
+    /// The record that a container wrote last, as far as Docker still has it: cheap, however much it wrote.
+    pub async fn last_record(&self, container: &str) -> Result<Option<Record>, EngineError> {
+        ask!(self, it => it.last_record(container).await)
     }
 
     /// Makes a network unless there is one with this name.

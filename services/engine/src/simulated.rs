@@ -38,7 +38,12 @@ impl Default for Simulated {
 impl Simulated {
     /// An empty engine.
     pub fn new() -> Self {
-        Self { world: Arc::new(Mutex::new(World::new(broadcast::Sender::new(WAKES)))) }
+        Self::starting_at(world::EPOCH)
+    }
+
+    /// The same, with a clock that shows this time now, in nanoseconds since 1970.
+    pub fn starting_at(now_ns: i64) -> Self {
+        Self { world: Arc::new(Mutex::new(World::new(broadcast::Sender::new(WAKES), now_ns))) }
     }
 
     /// Puts an image on the engine.

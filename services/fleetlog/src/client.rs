@@ -9,6 +9,7 @@ mod login;
 mod logs;
 mod messages;
 pub mod out;
+mod patience;
 mod plan;
 mod profile;
 mod remote;

@@ -5,8 +5,10 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -67,6 +69,76 @@ fn the_exit_status_says_what_kind_of_failure_it_was() {
     platform.stop();
 }
 
+/// A door in front of the platform that takes requests, passes them on, and cuts the first `cuts` answers off. Answers
+/// where it is, and which `Idempotency-Key` each request carried.
+fn cutting_door(platform: &str, cuts: usize) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (keys, address) = (Arc::new(Mutex::new(Vec::new())), platform.strip_prefix("http://").unwrap().to_owned());
+    let seen = Arc::clone(&keys);
+    // Ends with the test's process; it holds nothing.
+    std::thread::spawn(move || {
+        for (number, client) in listener.incoming().enumerate() {
+            let mut client = client.unwrap();
+            let mut request = Vec::new();
+            let mut piece = [0; 4096];
+            let length = loop {
+                let read = client.read(&mut piece).unwrap();
+                request.extend_from_slice(&piece[..read]);
+                let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
+                let Some((head, _)) = text.split_once("\r\n\r\n") else { continue };
+                let field =
+                    |name: &str| head.lines().find_map(|it| it.strip_prefix(name)).map(|it| it.trim().to_owned());
+                let body: usize = field("content-length:").map_or(0, |it| it.parse().unwrap());
+                if request.len() >= head.len() + 4 + body {
+                    seen.lock().unwrap().push(field("idempotency-key:").unwrap_or_default());
+                    break head.len();
+                }
+            };
+            // One request a connection, so that the platform's end of it is the end of the answer.
+            let mut server = TcpStream::connect(&address).unwrap();
+            server.write_all(&request[..length]).unwrap();
+            server.write_all(b"\r\nconnection: close").unwrap();
+            server.write_all(&request[length..]).unwrap();
+            let mut answer = Vec::new();
+            server.read_to_end(&mut answer).unwrap();
+            if number >= cuts {
+                client.write_all(&answer).unwrap();
+            }
+        }
+    });
+    (url, keys)
+}
+
+#[test]
+fn a_write_whose_answer_was_lost_is_sent_again_and_happens_once() {
+    let folder = Folder::new();
+    let platform = folder.start();
+    let made = |name: &str| {
+        let events = platform.get("/v1/events?type=profile.created&limit=1000").json();
+        let all = events["events"].as_array().unwrap().clone();
+        all.iter().filter(|it| it["data"]["name"] == *name).count()
+    };
+    let (url, keys) = cutting_door(&platform.url, 1);
+    let add =
+        |url: &str, name: &str| platform.client(&["profile", "add", name]).env("FLEETLOG_URL", url).output().unwrap();
+    let added = add(&url, "vera");
+    assert_eq!((code(&added), out(&added).as_str()), (0, "made the profile `vera`\n"), "{}", err(&added));
+    assert_eq!(made("vera"), 1);
+    let seen = keys.lock().unwrap().clone();
+    assert!(seen.len() == 2 && seen[0] == seen[1] && seen[0].len() == 36, "{seen:?}");
+    // Another call is another key.
+    assert_eq!(code(&add(&url, "vera")), 1, "there is one already");
+    assert_ne!(keys.lock().unwrap()[2], seen[0]);
+
+    // Twice is as often as it is tried. That it happened is found out by the next call.
+    let (url, keys) = cutting_door(&platform.url, 2);
+    let lost = add(&url, "otto");
+    assert_eq!(code(&lost), 4, "{}", err(&lost));
+    assert_eq!((keys.lock().unwrap().len(), made("otto")), (2, 1));
+    platform.stop();
+}
+
 #[test]
 fn events_are_shown_to_their_end_and_followed_from_there() {
     let folder = Folder::new();
@@ -76,6 +148,8 @@ fn events_are_shown_to_their_end_and_followed_from_there() {
     assert_eq!(events[0]["type"], "fleetlog.log.opened.v1");
     let one = platform.cli(&["events", "--type", "log.opened"]);
     assert_eq!(out(&one).lines().count(), 1, "{}", out(&one));
+    let member = out(&platform.cli(&["events", "--type", "member.set"]));
+    assert!(member.contains("  admin  members/admin  by fleetlog"), "it is the owner's event: {member}");
     assert!(out(&platform.cli(&["events", "--after", "1000"])).is_empty());
 
     // Following shows what is there at once, and does not end.

@@ -15,7 +15,7 @@ use crate::desk::Pen;
 use crate::error::GitError;
 use crate::follow::catch_up;
 use crate::pktline;
-use crate::push::{Accepted, Inspected, Push};
+use crate::push::{Accepted, Inspected, NOT_ANY_MORE, Push};
 use crate::refs;
 use crate::refuse::{Refused, remember};
 use crate::repository::State;
@@ -90,9 +90,6 @@ async fn accept(context: &Context, push: &Push, inspected: &Inspected, pen: &mut
     let news = context.news.subscribe();
     let draft = draft(push, inspected);
     let mut state = push.repository.state.lock().await;
-    if push.over.is_cancelled() {
-        return Err("your token or role does not hold any more; nothing changed".to_owned());
-    }
     match append(context, push, inspected, &draft, &mut state).await {
         Ok(position) => {
             drop(state);
@@ -105,11 +102,12 @@ async fn accept(context: &Context, push: &Push, inspected: &Inspected, pen: &mut
         Err(Declined { reason, refused }) => {
             if let Some(refused) = refused {
                 pen.say(&refused.message).await;
-                if let Some(record) = refused.record
-                    && let Some(words) =
-                        remember(context, &push.repository, &push.actor, &mut state, &inspected.updates, record).await
-                {
-                    pen.say(&words).await;
+                if let Some(record) = refused.record {
+                    let (repository, updates) = (&push.repository, &inspected.updates);
+                    let remembered = remember(context, repository, &push.actor, &mut state, updates, record).await;
+                    if let Some(words) = remembered.words() {
+                        pen.say(&words).await;
+                    }
                 }
             }
             Err(reason)
@@ -153,7 +151,12 @@ async fn append(
         still_first(state, inspected)?;
         let prepared = prepare(context, push, inspected).await.map_err(|error| broken(push, &error))?;
         pause(context, FaultPoint::AfterPack).await;
-        let error = match context.bus.append(draft, Expected::At(state.applied)).await {
+        // Nothing comes between this look and the append, and it is looked again before another one.
+        let appended = match push.over.is_cancelled() {
+            true => Err(None),
+            false => context.bus.append(draft, Expected::At(state.applied)).await.map_err(Some),
+        };
+        let error = match appended {
             Ok(position) => {
                 pause(context, FaultPoint::AfterAppend).await;
                 moved(context, push, inspected, Event { position, draft: draft.clone() }, prepared, state).await;
@@ -165,6 +168,10 @@ async fn append(
             // What it held went with it, or is cleared at the next start; the answer is the append's.
             tracing::error!(fleet = %repository.fleet, error = with_causes(&abort), "refs were not let go in order");
         }
+        let Some(error) = error else {
+            let reason = format!("{NOT_ANY_MORE}; nothing changed");
+            return Err(Declined { reason, refused: Some(Refused::right_ended()) });
+        };
         match error {
             AppendError::Refused { last } => {
                 catch_up(context, repository, state, last).await.map_err(|error| broken(push, &error))?;

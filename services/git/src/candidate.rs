@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use gix::bstr::ByteSlice;
-use gix::objs::FindExt;
 use gix::objs::tree::EntryKind as GitKind;
+use gix::objs::{Exists, FindExt};
 use gix::prelude::HeaderExt;
 use schemas::check::{Checked, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, wants};
 use schemas::names::Oid;
@@ -19,13 +19,18 @@ const ENTRIES: usize = 10_000;
 const TOTAL: u64 = 64 << 20;
 
 /// Bytes of one folder's own object at most.
-const FOLDER: u64 = 8 << 20;
+pub(crate) const FOLDER: u64 = 8 << 20;
 
 /// Folders inside each other at most.
-const DEPTH: usize = 16;
+pub(crate) const DEPTH: usize = 16;
 
 /// The objects of a push: those in quarantine, then those in the store.
-pub(crate) struct Objects(Vec<gix::odb::Handle>);
+pub(crate) struct Objects {
+    /// In this order.
+    all: Vec<gix::odb::Handle>,
+    /// Whether the first of them holds what the push brings; else it brings nothing.
+    with_new: bool,
+}
 
 /// Why a tree could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,11 @@ pub(crate) enum CandidateError {
     /// More than anybody needs.
     #[error("the fleet has {what}, at most {limit} fit")]
     TooMuch { what: &'static str, limit: u64 },
+    /// More than is looked through in one push.
+    #[error(
+        "the push has over {limit} {what}: push older commits first, in parts (`git push origin COMMIT:refs/heads/…`)"
+    )]
+    TooMuchAtOnce { what: &'static str, limit: u64 },
 }
 
 struct Read {
@@ -50,8 +60,14 @@ struct Read {
 
 /// Opens the objects that a push brought, and those that were there.
 pub(crate) fn open(quarantine: Option<&Path>, store: &Path) -> Result<Objects, CandidateError> {
-    let open = |folder: &Path| gix::odb::at(folder, gix::hash::Kind::Sha1).map_err(CandidateError::Open);
-    quarantine.into_iter().chain([store]).map(open).collect::<Result<_, _>>().map(Objects)
+    let open = |folder: &Path| {
+        let mut odb = gix::odb::at(folder, gix::hash::Kind::Sha1).map_err(CandidateError::Open)?;
+        // Nothing is added while this is used: what is not there is not looked for again.
+        odb.refresh_never();
+        Ok(odb)
+    };
+    let all = quarantine.into_iter().chain([store]).map(open).collect::<Result<_, _>>()?;
+    Ok(Objects { all, with_new: quarantine.is_some() })
 }
 
 /// Checks the tree of a commit: what it desires, or all its faults.
@@ -116,7 +132,7 @@ impl Objects {
     /// The object whose id begins like this; the inner error: several do.
     pub(crate) fn find(&self, digits: &str) -> Option<Result<Oid, ()>> {
         let prefix = gix::hash::Prefix::from_hex(digits).ok()?;
-        let found = self.0.iter().find_map(|odb| odb.lookup_prefix(prefix, None).ok().flatten())?;
+        let found = self.all.iter().find_map(|odb| odb.lookup_prefix(prefix, None).ok().flatten())?;
         Some(found.and_then(|id| id.to_string().parse().map_err(|_| ())))
     }
 
@@ -128,15 +144,30 @@ impl Objects {
         gix::objs::CommitRefIter::from_bytes(&data, gix::hash::Kind::Sha1).tree_id().map_err(|_| missing())
     }
 
-    fn size(&self, oid: &gix::hash::oid) -> Result<u64, CandidateError> {
-        let header = self.0.iter().find_map(|odb| odb.header(oid).ok());
-        header
-            .map(|header| header.size())
-            .ok_or_else(|| CandidateError::Object { oid: oid.to_string(), expected: "file" })
+    /// Whether only this push brings it. (A pack may repeat what the store has, where it builds on that.)
+    pub(crate) fn is_new(&self, oid: &gix::hash::oid) -> bool {
+        match self.all.as_slice() {
+            [new, old @ ..] if self.with_new => new.exists(oid) && !old.iter().any(|odb| odb.exists(oid)),
+            _ => false,
+        }
+    }
+
+    /// What it is.
+    pub(crate) fn kind(&self, oid: &gix::hash::oid) -> Result<gix::objs::Kind, CandidateError> {
+        self.header(oid, "object").map(|header| header.kind())
+    }
+
+    pub(crate) fn size(&self, oid: &gix::hash::oid) -> Result<u64, CandidateError> {
+        self.header(oid, "file").map(|header| header.size())
+    }
+
+    fn header(&self, oid: &gix::hash::oid, expected: &'static str) -> Result<gix::odb::find::Header, CandidateError> {
+        let header = self.all.iter().find_map(|odb| odb.header(oid).ok());
+        header.ok_or_else(|| CandidateError::Object { oid: oid.to_string(), expected })
     }
 
     /// All of an object that is no larger than `limit` bytes.
-    fn bytes(
+    pub(crate) fn bytes(
         &self,
         oid: &gix::hash::oid,
         kind: gix::objs::Kind,
@@ -150,7 +181,7 @@ impl Objects {
             return Err(CandidateError::TooMuch { what: "an object with too many bytes", limit });
         }
         let mut buffer = Vec::new();
-        let found = self.0.iter().any(|odb| odb.find(oid, &mut buffer).is_ok_and(|data| data.kind == kind));
+        let found = self.all.iter().any(|odb| odb.find(oid, &mut buffer).is_ok_and(|data| data.kind == kind));
         if found { Ok(buffer) } else { Err(CandidateError::Object { oid: oid.to_string(), expected }) }
     }
 }

@@ -21,6 +21,7 @@ use crate::layout::{self, Layout};
 use crate::push::Push;
 use crate::repository::{Repository, State};
 use crate::settle::{drop_strangers, settle};
+use crate::tally::Tally;
 
 /// Rollout events kept for pushes that are slow to read them, in events.
 const NEWS: usize = 4_096;
@@ -43,6 +44,8 @@ pub(crate) struct Context {
     pub(crate) position: watch::Sender<u64>,
     /// Whether the log has room.
     pub(crate) fullness: Fullness,
+    /// How many refusals the log still remembers.
+    pub(crate) tally: Tally,
     /// Why refs no longer follow the log.
     pub(crate) stopped: Mutex<Option<Arc<ReadError>>>,
     repositories: Mutex<BTreeMap<FleetId, Used>>,
@@ -96,6 +99,7 @@ impl Context {
             news: broadcast::Sender::new(NEWS),
             position: watch::Sender::new(0),
             fullness: Fullness::default(),
+            tally: Tally::default(),
             stopped: Mutex::default(),
             repositories: Mutex::default(),
             pushes: Mutex::default(),

@@ -22,7 +22,8 @@ use streams::with_causes;
 
 use crate::context::{Context, InUse};
 use crate::exchange::{self, Service};
-use crate::refuse::{Record, remember};
+use crate::push::NOT_ANY_MORE;
+use crate::refuse::{Record, Remembered, remember};
 
 /// Which of Git's protocols the client speaks; version 2 changes what an advertisement looks like.
 const PROTOCOL: &str = "git-protocol";
@@ -49,8 +50,9 @@ async fn advertise(
     Path(names): Path<(String, String)>,
     Query(asked): Query<Asked>,
     Extension(who): Extension<Who>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let (over, headers) = (over(&request), request.headers());
     let fleet = fleet(&names)?;
     let service = match asked.service.as_deref() {
         Some("git-upload-pack") => Service::UploadPack,
@@ -63,7 +65,7 @@ async fn advertise(
     };
     may(&context, &who, &fleet, service).await?;
     context.at_head().await.map_err(|error| Problem(StatusCode::SERVICE_UNAVAILABLE, with_causes(&error)))?;
-    let version_2 = service == Service::UploadPack && protocol(&headers) == Some("version=2");
+    let version_2 = service == Service::UploadPack && protocol(headers) == Some("version=2");
     let (path, _used) = match (context.enter_known(&fleet), service) {
         (Some(repository), _) => {
             settled(&context, &repository).await?;
@@ -74,10 +76,13 @@ async fn advertise(
     };
     let mut command =
         context.launcher.brief(&path, [service.command(), "--stateless-rpc", "--http-backend-info-refs", "."]);
-    if let Some(protocol) = protocol(&headers).filter(|_| service == Service::UploadPack) {
+    if let Some(protocol) = protocol(headers).filter(|_| service == Service::UploadPack) {
         command.env("GIT_PROTOCOL", protocol);
     }
     let refs = context.launcher.output(service.command(), command).await.map_err(broken)?;
+    if over.is_cancelled() {
+        return Err(Problem(StatusCode::FORBIDDEN, format!("{NOT_ANY_MORE}; try again")));
+    }
     let mut body = Vec::with_capacity(refs.len() + 64);
     if !version_2 {
         body.extend_from_slice(&crate::pktline::encode(&format!("# service=git-{}\n", service.command())));
@@ -99,8 +104,8 @@ async fn fetch(
     let Some(repository) = context.enter_known(&fleet) else { return Err(no_such_fleet(&fleet)) };
     settled(&context, &repository).await?;
     let turn = turn(&context, service).await?;
-    let protocol = protocol(request.headers()).map(str::to_owned);
-    let body = exchange::fetch(&context, repository, turn, protocol, request.into_body(), packing).await;
+    let until = (over(&request), protocol(request.headers()).map(str::to_owned));
+    let body = exchange::fetch(&context, repository, turn, until, request.into_body(), packing).await;
     Ok(answer(service, "result", body.map_err(broken)?))
 }
 
@@ -120,10 +125,14 @@ async fn push(
     let turn = turn(&context, service).await?;
     let repository = context.enter(&fleet);
     settled(&context, &repository).await?;
-    // The door in front leaves until when it holds that they are who they are; a push may take long.
-    let over = request.extensions().get::<CancellationToken>().cloned().unwrap_or_default();
-    let body = exchange::push(&context, repository, turn, (who, over), request.into_body(), packing).await;
+    let who = (who, over(&request));
+    let body = exchange::push(&context, repository, turn, who, request.into_body(), packing).await;
     Ok(answer(service, "result", body.map_err(broken)?))
+}
+
+/// Until when it holds that they are who they are, as the door in front leaves it; what they do may take long.
+fn over(request: &Request) -> CancellationToken {
+    request.extensions().get::<CancellationToken>().cloned().unwrap_or_default()
 }
 
 /// The fleet that a path names, with or without `.git`.
@@ -145,12 +154,16 @@ async fn may(context: &Arc<Context>, who: &Who, fleet: &FleetId, service: Servic
     let needed = Action::Push.needed();
     let mut message =
         format!("`{}` is `{role}` with `{owner}`: a push to `{fleet}` needs {needed}\nnothing changed", who.name);
+    let mut status = StatusCode::FORBIDDEN;
     if let Some(repository) = context.enter_known(fleet) {
         let mut state = repository.state.lock().await;
-        let words = remember(context, &repository, who.name.as_str(), &mut state, &[], Record::role()).await;
-        message.extend(words.map(|words| format!("\n{words}")));
+        let remembered = remember(context, &repository, who.name.as_str(), &mut state, &[], Record::role()).await;
+        if matches!(remembered, Remembered::TooMany(_)) {
+            status = StatusCode::TOO_MANY_REQUESTS;
+        }
+        message.extend(remembered.words().map(|words| format!("\n{words}")));
     }
-    Err(Problem(StatusCode::FORBIDDEN, message))
+    Err(Problem(status, message))
 }
 
 fn protocol(headers: &HeaderMap) -> Option<&str> {

@@ -22,7 +22,7 @@ use crate::error::GitError;
 use crate::hook;
 use crate::launch::complaint;
 use crate::layout::{SOCKET_FROM_REPOSITORY, make_bare};
-use crate::push::Push;
+use crate::push::{NOT_ANY_MORE, Push};
 use crate::refuse::turned_down;
 
 /// Bytes read from a child at a time.
@@ -57,12 +57,12 @@ impl Service {
     }
 }
 
-/// Serves a fetch: the answer's body.
+/// Serves a fetch: the answer's body, which breaks off as soon as what let its reader in does not hold any more.
 pub(crate) async fn fetch(
     context: &Arc<Context>,
     repository: InUse,
     turn: Turn,
-    protocol: Option<String>,
+    (over, protocol): (CancellationToken, Option<String>),
     body: Body,
     packing: Encoding,
 ) -> Result<Body, GitError> {
@@ -75,17 +75,18 @@ pub(crate) async fn fetch(
     let child = context.launcher.spawn(command).await.map_err(|source| fault(service, source))?;
     let (answer, pieces) = mpsc::channel(PIECES);
     let (left, idle) = (CancellationToken::new(), context.config.limits.idle);
-    let shutdown = context.shutdown.clone();
+    let (shutdown, ended) = (context.shutdown.clone(), over.clone());
     context.tasks.spawn(async move {
         let _held = (repository, turn);
         tokio::select! {
-            // Either end drops the child, and with it the process: a fetch changes nothing.
-            _ = run(service, child, body, packing, idle, &answer, &left, Head::default()) => {}
+            // Each end drops the child, and with it the process: a fetch changes nothing.
+            _ = run(service, child, body, packing, idle, &answer, (&left, &ended), Head::default()) => {}
             () = left.cancelled() => {}
+            () = ended.cancelled() => {}
             () = shutdown.cancelled() => {}
         }
     });
-    Ok(streamed(pieces))
+    Ok(streamed(pieces, over))
 }
 
 /// Takes a push: the answer's body.
@@ -110,18 +111,20 @@ pub(crate) async fn push(
     let (context, idle) = (Arc::clone(context), context.config.limits.idle);
     context.tasks.clone().spawn(async move {
         let head = Head { limit: COMMANDS, ..Head::default() };
-        let fed = run(service, child, body, packing, idle, &answer, &push.left, head).await;
+        let fed = run(service, child, body, packing, idle, &answer, (&push.left, &push.over), head).await;
         if let Some(head) = fed {
             turned_down(&context, &push, &head).await;
         }
         context.end(push.id);
         drop(turn);
     });
-    Ok(streamed(pieces))
+    // What became of a push is told to its end, to whomever.
+    Ok(streamed(pieces, CancellationToken::new()))
 }
 
-/// Runs a child to its end. Cancels `left` as soon as the client has hung up, and reads on. Answers the head of the
-/// request, unless the client went away before it had sent everything that the child wanted.
+/// Runs a child to its end. Cancels `left` as soon as the client has hung up, and reads on; takes nothing more from it
+/// once it is `over`. Answers the head of the request, unless that ended before it had sent everything that the child
+/// wanted.
 #[allow(clippy::too_many_arguments)] // One exchange: all of it is used in one place.
 async fn run(
     service: Service,
@@ -130,13 +133,17 @@ async fn run(
     packing: Encoding,
     idle: std::time::Duration,
     answer: &mpsc::Sender<io::Result<Bytes>>,
-    left: &CancellationToken,
+    (left, over): (&CancellationToken, &CancellationToken),
     mut head: Head,
 ) -> Option<Head> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else { return None };
     let input = async {
-        let fed = feed(body, packing, idle, stdin, &mut head).await;
+        let fed = tokio::select! {
+            // Dropped, it closes the child's input: a child that has everything does not mind, any other one gives up.
+            fed = feed(body, packing, idle, stdin, &mut head) => fed,
+            () = over.cancelled() => return false,
+        };
         // A child that has read enough closes its end; a client that hangs up is its own business.
         fed.is_ok() || fed.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     };
@@ -195,8 +202,18 @@ async fn listen(mut stderr: impl AsyncRead + Unpin) -> Vec<u8> {
     kept
 }
 
-fn streamed(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Body {
-    Body::from_stream(stream::unfold(pieces, |mut pieces| async { Some((pieces.recv().await?, pieces)) }))
+/// The pieces as a body. Once it is `over` nothing more goes out, also not what waits already; the error breaks the
+/// connection, so that nobody takes what came for the whole.
+fn streamed(pieces: mpsc::Receiver<io::Result<Bytes>>, over: CancellationToken) -> Body {
+    Body::from_stream(stream::unfold((pieces, over), |(mut pieces, over)| async {
+        let piece = tokio::select! {
+            biased;
+            () = over.cancelled() => Err(io::Error::new(io::ErrorKind::PermissionDenied, NOT_ANY_MORE)),
+            // Cancel-safe: a piece that was not received stays in the channel.
+            piece = pieces.recv() => piece?,
+        };
+        Some((piece, (pieces, over)))
+    }))
 }
 
 fn fault(service: Service, source: io::Error) -> GitError {

@@ -17,11 +17,12 @@ use schemas::plan::{describe, plan};
 use schemas::query::FleetRequest;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::candidate::{self, Objects};
+use crate::candidate::{self, CandidateError, Objects};
 use streams::with_causes;
 
 use crate::context::{Context, names};
 use crate::desk::Pen;
+use crate::history::{self, Found};
 use crate::hook::wire::Hello;
 use crate::layout::entries;
 use crate::options::Options;
@@ -86,7 +87,8 @@ async fn refuse(
     pen.say(&refused.message).await;
     if let Some(record) = refused.record.filter(|_| !only_plan) {
         let mut state = push.repository.state.lock().await;
-        if let Some(words) = remember(context, &push.repository, &push.actor, &mut state, updates, record).await {
+        let remembered = remember(context, &push.repository, &push.actor, &mut state, updates, record).await;
+        if let Some(words) = remembered.words() {
             pen.say(&words).await;
         }
     }
@@ -102,6 +104,9 @@ async fn inspect(
     pen: &mut Pen,
 ) -> Result<Inspected, Refused> {
     let fleet = &push.repository.fleet;
+    if push.over.is_cancelled() {
+        return Err(Refused::right_ended());
+    }
     refs::permitted(&push.who, fleet, &updates)?;
     // A refusal that is remembered would be one more event: this one leaves none.
     if let Some(reason) = context.fullness.refusal().filter(|_| !options.plan) {
@@ -166,7 +171,7 @@ fn quarantine(push: &Push, hello: &Hello) -> Option<PathBuf> {
     Some(push.repository.path.join("objects").join(name))
 }
 
-/// Checks the tree of every branch that gets a new commit.
+/// Checks the tree of every branch that gets a new commit, and looks for secrets in all that came with the push.
 async fn check_branches(
     push: &Push,
     quarantine: Option<PathBuf>,
@@ -174,8 +179,9 @@ async fn check_branches(
 ) -> Result<BTreeMap<String, (Oid, Checked)>, Refused> {
     let new = |update: &RefUpdate| Some((refs::branch(&update.name)?.to_owned(), update.new.clone()?));
     let heads: Vec<(String, Oid)> = updates.iter().filter_map(new).collect();
+    let tips: Vec<Oid> = updates.iter().filter_map(|update| update.new.clone()).collect();
     let store = push.repository.path.join("objects");
-    let checked = tokio::task::spawn_blocking(move || check_all(quarantine.as_deref(), &store, heads)).await;
+    let checked = tokio::task::spawn_blocking(move || check_all(quarantine.as_deref(), &store, heads, &tips)).await;
     checked.map_err(|_| Refused::untold("the check broke down; nothing changed, try again"))?
 }
 
@@ -183,11 +189,15 @@ fn check_all(
     quarantine: Option<&Path>,
     store: &Path,
     heads: Vec<(String, Oid)>,
+    tips: &[Oid],
 ) -> Result<BTreeMap<String, (Oid, Checked)>, Refused> {
-    if heads.is_empty() {
+    if tips.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let unreadable = |error| Refused::not_allowed("unreadable", with_causes(&error));
+    let unreadable = |error| match error {
+        CandidateError::TooMuchAtOnce { .. } => Refused::not_allowed("too-much-at-once", with_causes(&error)),
+        error => Refused::not_allowed("unreadable", with_causes(&error)),
+    };
     let objects: Objects = candidate::open(quarantine, store).map_err(unreadable)?;
     let several = heads.len() > 1;
     let (mut good, mut all) = (BTreeMap::new(), Vec::<Fault>::new());
@@ -202,7 +212,25 @@ fn check_all(
             }
         }
     }
-    if all.is_empty() { Ok(good) } else { Err(Refused::faults(reports.join("\n"), &all)) }
+    if !all.is_empty() {
+        return Err(Refused::faults(reports.join("\n"), &all));
+    }
+    let found = history::secrets(&objects, tips).map_err(unreadable)?;
+    if found.is_empty() { Ok(good) } else { Err(buried(&found)) }
+}
+
+/// Secrets that are in the commits of the push and not in what they lead to.
+fn buried(found: &[Found]) -> Refused {
+    let mut text = String::new();
+    for Found { commit, faults } in found {
+        text.push_str(&format!("in {}:\n{}\n", &commit[..commit.len().min(10)], report(faults)));
+    }
+    text.push_str(
+        "what is pushed stays for ever, and a later commit does not take it away: rewrite the commits that hold it \
+         (`git rebase -i`)",
+    );
+    let faults: Vec<Fault> = found.iter().flat_map(|it| it.faults.iter().cloned()).collect();
+    Refused::faults(text, &faults)
 }
 
 /// The deploy branch of a fleet that is to be made: the pushed branch whose own `fleet.json` names it.

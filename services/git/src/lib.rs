@@ -21,6 +21,7 @@ mod error;
 mod exchange;
 mod follow;
 mod fullness;
+mod history;
 mod inspect;
 mod launch;
 mod layout;
@@ -35,6 +36,7 @@ mod repository;
 mod service;
 mod settle;
 mod sweep;
+mod tally;
 mod transaction;
 
 pub use self::config::{Config, FaultPoint, Limits};

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::context::Context;
 use crate::desk::Pen;
-use crate::push::{Accepted, Push};
+use crate::push::{Accepted, NOT_ANY_MORE, Push};
 
 /// After so long without a line, a line says what it is waiting for.
 const STILL: Duration = Duration::from_secs(5);
@@ -54,9 +54,12 @@ pub(crate) async fn post_receive(context: &Context, push: &Push, pen: &mut Pen) 
         // Nothing is lost with it: lines that nobody reads.
         () = show(context, push, accepted, &commit, pen) => {}
         () = push.left.cancelled() => {}
+        () = push.over.cancelled() => {}
         () = context.shutdown.cancelled() => {}
     }
-    if context.shutdown.is_cancelled() {
+    if push.over.is_cancelled() {
+        pen.say(&format!("{NOT_ANY_MORE}: how the rollout goes is not for you")).await;
+    } else if context.shutdown.is_cancelled() {
         pen.say(&format!(
             "fleetlog is stopping; the rollout goes on when it is back: fleetlog wait {}",
             commit.short()

@@ -14,6 +14,9 @@ use crate::context::{InUse, lock};
 use crate::options::Options;
 use crate::transaction;
 
+/// What somebody is told whose right ended in the middle of what they do.
+pub(crate) const NOT_ANY_MORE: &str = "your token or role does not hold any more";
+
 /// A push under way.
 pub(crate) struct Push {
     /// Known to its own children only.

@@ -5,15 +5,17 @@ use std::io;
 use schemas::check::Fault;
 use schemas::event::{Data, Draft, GitRefused, RefUpdate, Refusal};
 use streams::{AppendError, Expected, with_causes};
+use tokio::time::Instant;
 
 use crate::body::Head;
 use crate::context::Context;
 use crate::error::SettleError;
 use crate::follow::catch_up;
 use crate::pktline;
-use crate::push::Push;
+use crate::push::{NOT_ANY_MORE, Push};
 use crate::refs;
 use crate::repository::{Repository, State};
+use crate::tally::{AT_ONCE, ONE_MORE};
 
 /// What stands at the head of a push, as its client wrote it.
 struct Commands {
@@ -71,6 +73,11 @@ impl Refused {
         Self { message: format!("refused: {message}\nnothing changed"), record: Some(Record::role()) }
     }
 
+    /// Who pushes was let in, and is not any more.
+    pub(crate) fn right_ended() -> Self {
+        Self { message: format!("refused: {NOT_ANY_MORE}\nnothing changed"), record: Some(Record::role()) }
+    }
+
     /// Leaves no trace, such as where the log is away.
     pub(crate) fn untold(message: impl Into<String>) -> Self {
         Self { message: message.into(), record: None }
@@ -114,8 +121,28 @@ pub(crate) async fn turned_down(context: &Context, push: &Push, head: &Head) {
     remember(context, &push.repository, &push.actor, &mut state, &commands.updates, record).await;
 }
 
-/// Remembers a refusal, where the fleet exists. Says what the pusher has to know about that, if anything.
-/// The caller holds the fleet's lock.
+/// What became of the memory of a refusal.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Remembered {
+    /// It is in the log, or there is no fleet that could remember.
+    Yes,
+    /// The log does not answer; the words say so.
+    Unsaid(String),
+    /// There were too many of the same before; the words say so.
+    TooMany(String),
+}
+
+impl Remembered {
+    /// What the pusher has to know about that, if anything.
+    pub(crate) fn words(self) -> Option<String> {
+        match self {
+            Self::Yes => None,
+            Self::Unsaid(words) | Self::TooMany(words) => Some(words),
+        }
+    }
+}
+
+/// Remembers a refusal, where the fleet exists. The caller holds the fleet's lock.
 pub(crate) async fn remember(
     context: &Context,
     repository: &Repository,
@@ -123,11 +150,19 @@ pub(crate) async fn remember(
     state: &mut State,
     updates: &[RefUpdate],
     record: Record,
-) -> Option<String> {
-    state.deploy.as_ref()?;
-    if context.fullness.refusal().is_some() {
-        // The room that is left is for what undoes something.
-        return None;
+) -> Remembered {
+    // Above 95 %, the room that is left is for what undoes something.
+    if state.deploy.is_none() || context.fullness.refusal().is_some() {
+        return Remembered::Yes;
+    }
+    if !context.tally.one_more(actor, &repository.fleet, Instant::now()) {
+        tracing::debug!(fleet = %repository.fleet, actor, codes = ?record.codes, "too many refused pushes to remember");
+        return Remembered::TooMany(format!(
+            "`{actor}` had {AT_ONCE} pushes to `{}` refused within a short time: this one is not written to the log, \
+             and of further ones only one in {} s",
+            repository.fleet,
+            ONE_MORE.as_secs()
+        ));
     }
     let draft = Draft {
         id: streams::clock::new_id(),
@@ -143,11 +178,13 @@ pub(crate) async fn remember(
             faults: u32::try_from(record.faults).unwrap_or(u32::MAX),
         }),
     };
-    let remembered = append(context, repository, state, &draft).await;
-    remembered.err().map(|error| {
-        tracing::warn!(fleet = %repository.fleet, error, "a refused push could not be remembered");
-        format!("this refusal could not be written to the log: {error}")
-    })
+    match append(context, repository, state, &draft).await {
+        Ok(()) => Remembered::Yes,
+        Err(error) => {
+            tracing::warn!(fleet = %repository.fleet, error, "a refused push could not be remembered");
+            Remembered::Unsaid(format!("this refusal could not be written to the log: {error}"))
+        }
+    }
 }
 
 async fn append(context: &Context, repository: &Repository, state: &mut State, draft: &Draft) -> Result<(), String> {

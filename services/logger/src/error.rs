@@ -77,13 +77,16 @@ pub enum IndexError {
 /// Why the half that collects ended.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
+    /// The bus does not let it answer those who remove containers.
+    #[error("cannot hear who removes containers")]
+    Answer(#[source] ReadError),
+    /// Questions come no more.
+    #[error(transparent)]
+    Closed(#[from] streams::Closed),
     /// What was stored last cannot be read.
     #[error("cannot read where the last agent of this node stopped")]
     Recall(#[source] ReadError),
     /// Lines cannot be stored, and will never be.
     #[error("cannot store lines")]
     Store(#[source] LinesError),
-    /// A task of ours broke off.
-    #[error("a part of the collector broke off")]
-    Broken(#[source] tokio::task::JoinError),
 }

@@ -1,10 +1,10 @@
-//! Profiles: made, listed, erased.
+//! Profiles: made, listed, their address changed, erased.
 
 use schemas::access::{Action, Resource, allow};
 use schemas::event::{Data, ProfileCreated, ProfileErased, Topic};
 use schemas::names::ProfileName;
 use schemas::query::{
-    CreateProfile, Done, EraseProfile, Fault, Mail, ProfileLine, ProfileMade, ProfilesAnswer, ProfilesRequest,
+    CreateProfile, Done, EraseProfile, Fault, Mail, ProfileLine, ProfileMade, ProfilesAnswer, ProfilesRequest, SetMail,
 };
 use streams::KeyPart;
 use uuid::Uuid;
@@ -101,6 +101,29 @@ impl Wanted for CreateProfile {
             return Err(conflict(format!("there was a profile `{name}`, which was erased: {why}")));
         }
         Ok(None)
+    }
+}
+
+impl Answered for SetMail {
+    async fn answered(self, desk: &Desk) -> Result<ProfileMade, Fault> {
+        // Others' are as if there were none.
+        if !allow(&self.by, Action::Enter, Resource::Profile(&self.name)) {
+            return Err(no_such_profile(&self.name));
+        }
+        let _pen = desk.pen().await;
+        let found = desk.view.read(|known, position| Some((position, known.profile(&self.name)?.clone())));
+        let (position, profile) = found.ok_or_else(|| no_such_profile(&self.name))?;
+        let had = mail(desk, profile.id).await?;
+        if had != self.email || had.is_none() {
+            // Erased before another one is stored: of the old one nothing stays, neither its bytes nor the key to them.
+            // Killed in between there is no address; who asked was not answered, and asks again.
+            desk.bus.erase_keys(profile.id).await.map_err(|error| away(&error))?;
+            if let Some(mail) = &self.email {
+                store(desk, profile.id, mail).await?;
+            }
+            tracing::info!(profile = %profile.id, by = %self.by.name, "a mail address was changed");
+        }
+        Ok(ProfileMade { position, profile: line(desk, &profile).await? })
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use schemas::query::{
-    CreateProfile, CreateToken, EraseProfile, MembersRequest, ProfilesRequest, RevokeToken, SetMember, TokensRequest,
+    CreateProfile, CreateToken, EraseProfile, MembersRequest, ProfilesRequest, RevokeToken, SetMail, SetMember,
+    TokensRequest,
 };
 use streams::{Bus, Filter, Question, Questions, View, guarded, with_causes};
 use tokio::time::{MissedTickBehavior, interval};
@@ -49,6 +50,7 @@ pub struct Service {
 struct All {
     profiles: Questions<ProfilesRequest>,
     create: Questions<CreateProfile>,
+    mail: Questions<SetMail>,
     erase: Questions<EraseProfile>,
     tokens: Questions<TokensRequest>,
     token: Questions<CreateToken>,
@@ -73,6 +75,7 @@ impl Service {
         let questions = All {
             profiles: questions(&bus).await?,
             create: questions(&bus).await?,
+            mail: questions(&bus).await?,
             erase: questions(&bus).await?,
             tokens: questions(&bus).await?,
             token: questions(&bus).await?,
@@ -140,11 +143,12 @@ impl Readiness {
 }
 
 async fn serve(desk: &Arc<Desk>, questions: All, all: &CancellationToken) -> Result<(), Error> {
-    let All { profiles, create, erase, tokens, token, revoke, members, member } = questions;
+    let All { profiles, create, mail, erase, tokens, token, revoke, members, member } = questions;
     let at = || Arc::clone(desk);
     let ended = tokio::try_join!(
         guarded(all, answer::all(profiles, at(), all)),
         guarded(all, answer::all(create, at(), all)),
+        guarded(all, answer::all(mail, at(), all)),
         guarded(all, answer::all(erase, at(), all)),
         guarded(all, answer::all(tokens, at(), all)),
         guarded(all, answer::all(token, at(), all)),

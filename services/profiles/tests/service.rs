@@ -11,7 +11,7 @@ use schemas::access::{Role, Who};
 use schemas::event::{Data, ProfileErased};
 use schemas::query::{
     CreateProfile, CreateToken, EraseProfile, Expiry, FaultCode, Mail, MembersRequest, ProfilesRequest, RevokeToken,
-    SetMember, TokensRequest,
+    SetMail, SetMember, TokensRequest,
 };
 use streams::{KeyPart, clock};
 use support::{Log, eventually};
@@ -202,6 +202,59 @@ async fn an_erased_address_is_nowhere() {
     assert!(log.bus.key_holders().await.unwrap().is_empty());
     let list = ProfilesRequest { by: Who::admin(), after: None, limit: 10, min_position: 0 };
     assert_eq!(log.ask(&list).await.unwrap().profiles.len(), 1);
+    service.stop().await;
+    log.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_that_was_changed_is_nowhere_either() {
+    let log = Log::start().await;
+    let service = log.service(&profiles::mint().unwrap()).await;
+    let id = clock::new_id();
+    log.ask(&create(id, "ann", Some(ADDRESS))).await.unwrap();
+    log.ask(&create(clock::new_id(), "bob", None)).await.unwrap();
+    let mail = |by: Who, name: &str, email: Option<&str>| SetMail {
+        by,
+        name: name.parse().unwrap(),
+        email: email.map(|it| Mail::parse(it).unwrap()),
+    };
+    let shown = async || {
+        let list = ProfilesRequest { by: Who::admin(), after: None, limit: 10, min_position: 0 };
+        let all = log.ask(&list).await.unwrap().profiles;
+        let mail = |name: &str| all.iter().find(|it| it.name.as_str() == name).and_then(|it| it.email.clone());
+        ["ann", "bob"].map(|name| mail(name).map(|it| it.as_str().to_owned()))
+    };
+    let events = log.kinds().await;
+    let old = log.bus.load_key(id, KeyPart::Mail).await.unwrap().unwrap();
+    let key = log.bus.load_key(id, KeyPart::Data).await.unwrap().unwrap();
+
+    // Whose it is may; others are told that there is nobody.
+    let changed = log.ask(&mail(who("ann"), "ann", Some("ann@new.example.org"))).await.unwrap();
+    assert_eq!(changed.profile.email.unwrap().as_str(), "ann@new.example.org");
+    for (by, name) in [(who("bob"), "ann"), (Who::admin(), "nobody"), (who("ann"), "bob")] {
+        let refused = log.ask(&mail(by, name, Some("eve@example.org"))).await.unwrap_err();
+        assert_eq!((refused.code, refused.message), (FaultCode::NotFound, format!("there is no profile `{name}`")));
+    }
+    log.ask(&mail(Who::admin(), "bob", Some("bob@example.org"))).await.unwrap();
+    let new = log.bus.load_key(id, KeyPart::Mail).await.unwrap().unwrap();
+    assert!(!log.files_with(&new).is_empty(), "the search finds what is there");
+    for sealed in [old, key] {
+        assert!(log.files_with(&sealed).is_empty(), "the old one is still on the disk");
+    }
+    // The same again changes nothing.
+    log.ask(&mail(who("ann"), "ann", Some("ann@new.example.org"))).await.unwrap();
+    assert_eq!(log.bus.load_key(id, KeyPart::Mail).await.unwrap().unwrap(), new);
+    assert_eq!(shown().await, [Some("ann@new.example.org".to_owned()), Some("bob@example.org".to_owned())]);
+
+    // Taken away; nothing of all this is in the log, sealed or not.
+    log.ask(&mail(who("ann"), "ann", None)).await.unwrap();
+    log.ask(&mail(who("ann"), "ann", None)).await.unwrap();
+    assert!(log.files_with(&new).is_empty());
+    assert_eq!(shown().await, [None, Some("bob@example.org".to_owned())]);
+    assert_eq!(log.kinds().await, events);
+    log.ask(&erase("bob")).await.unwrap();
+    assert!(log.bus.key_holders().await.unwrap().is_empty());
+    assert_eq!(log.ask(&mail(Who::admin(), "bob", None)).await.unwrap_err().code, FaultCode::NotFound);
     service.stop().await;
     log.stop().await;
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Error;
 use crate::line::line;
 use crate::live::{From, Live};
-use crate::store::{Snapshot, StoreError, beyond, not_found};
+use crate::store::{Snapshot, Store, StoreError, beyond, not_found, state};
 
 /// Questions of one kind that are answered at the same time; the next waits until one of them is.
 /// Each may hold a connection to the database, and that takes files.
@@ -76,10 +76,10 @@ impl AboutFleets for PastRequest {
     }
 
     fn look_up(&self, live: &Live) -> Result<PastAnswer, Fault> {
-        read(live, |snapshot| {
+        read(live, |store, snapshot| {
             let Some(fleet) = snapshot.find(&self.fleet)? else { return Ok(Err(no_fleet(&self.fleet))) };
             Ok(match snapshot.moment(&fleet, &self.at)? {
-                Ok(position) => Ok(PastAnswer { position, fleet: snapshot.past(&fleet, position)? }),
+                Ok(position) => Ok(PastAnswer { position, state: state(store, snapshot, &fleet, position)? }),
                 Err(fault) => Err(fault),
             })
         })
@@ -98,7 +98,7 @@ impl AboutFleets for VariablesRequest {
     }
 
     fn look_up(&self, live: &Live) -> Result<VariablesAnswer, Fault> {
-        read(live, |snapshot| {
+        read(live, |_, snapshot| {
             let Some(fleet) = snapshot.find(&self.fleet)? else { return Ok(Err(no_fleet(&self.fleet))) };
             let moment = match &self.at {
                 Some(at) => snapshot.moment(&fleet, at)?,
@@ -125,7 +125,7 @@ impl AboutFleets for HistoryRequest {
 
     fn look_up(&self, live: &Live) -> Result<HistoryAnswer, Fault> {
         let limit = self.limit.clamp(1, MAX_PAGE) as usize;
-        read(live, |snapshot| {
+        read(live, |_, snapshot| {
             let Some(fleet) = snapshot.find(&self.fleet)? else { return Ok(Err(no_fleet(&self.fleet))) };
             let moment = match &self.at {
                 Some(at) => snapshot.moment(&fleet, at)?,
@@ -166,16 +166,34 @@ fn no_fleet(fleet: &FleetId) -> Fault {
     not_found(format!("there is no fleet `{fleet}`: `git push … -o create` makes one; GET /v1/fleets lists them"))
 }
 
-/// Looks into the database. One that cannot be read is given up, and made anew.
-fn read<R>(live: &Live, look: impl FnOnce(&Snapshot<'_>) -> Result<Result<R, Fault>, StoreError>) -> Result<R, Fault> {
+/// Looks into the database. One that is lost is given up, and made anew.
+fn read<R>(
+    live: &Live,
+    look: impl Fn(&Store, &Snapshot<'_>) -> Result<Result<R, Fault>, StoreError>,
+) -> Result<R, Fault> {
     let behind = |message: String| Fault { code: FaultCode::Behind, message };
-    let Some(store) = live.store() else {
-        return Err(behind("the registry's database is being made anew from the log: ask again in a while".to_owned()));
-    };
-    store.read(look).unwrap_or_else(|error| {
+    loop {
+        let Some(store) = live.store() else {
+            let message = "the registry's database is being made anew from the log: ask again in a while".to_owned();
+            return Err(behind(message));
+        };
+        let error = match store.read(|snapshot| look(&store, snapshot)) {
+            Ok(answer) => return answer,
+            Err(error) => error,
+        };
+        let said = with_causes(&error);
+        if !error.is_loss() {
+            tracing::error!(error = &error as &dyn std::error::Error, "the registry's database cannot be read now");
+            let message = format!("the registry's database cannot be read now: {said}; ask again in a while");
+            return Err(Fault { code: FaultCode::Unavailable, message });
+        }
+        // Another took its place meanwhile, and its file went.
+        if live.store().is_some_and(|now| now.path() != store.path()) {
+            continue;
+        }
         live.give_up(&store, &error);
-        Err(behind(format!("the registry's database is made anew, because it cannot be read: {}", with_causes(&error))))
-    })
+        return Err(behind(format!("the registry's database is made anew, because it cannot be used: {said}")));
+    }
 }
 
 /// Answers every question of one kind until it is told to stop.

@@ -53,14 +53,14 @@ impl Built {
         Ok(Self { writer, fold: Fold::default() })
     }
 
-    /// Takes all events up to `until`, and none after it. Reading and writing go on at the same time.
-    pub async fn advance(self, bus: &Bus, until: u64, say: impl Fn(u64)) -> Result<Self, BuildError> {
+    /// Takes all events up to `until`, and none after it; `say` is told how far it is. Reading and writing go on at the
+    /// same time.
+    pub async fn advance(self, bus: &Bus, until: u64, say: impl Fn(u64) + Send + 'static) -> Result<Self, BuildError> {
         let mut drain = bus.drain(self.fold.position(), until);
         let (sender, batches) = mpsc::channel(WAITING);
-        let writing = spawn_blocking(move || self.take(batches));
+        let writing = spawn_blocking(move || self.take(batches, say));
         let read = async {
             while let Some(batch) = drain.next().await? {
-                say(drain.position());
                 // Closed: the writer says why.
                 if sender.send(batch).await.is_err() {
                     break;
@@ -75,7 +75,7 @@ impl Built {
         Ok(built)
     }
 
-    fn take(mut self, mut batches: mpsc::Receiver<Vec<Event>>) -> Result<Self, StoreError> {
+    fn take(mut self, mut batches: mpsc::Receiver<Vec<Event>>, say: impl Fn(u64)) -> Result<Self, StoreError> {
         let mut rows: Vec<Row> = Vec::with_capacity(ROWS + ROWS / 8);
         while let Some(batch) = batches.blocking_recv() {
             for event in &batch {
@@ -84,6 +84,7 @@ impl Built {
             if rows.len() >= ROWS {
                 self.write(&mut rows)?;
             }
+            say(self.fold.position());
         }
         self.write(&mut rows)?;
         Ok(self)

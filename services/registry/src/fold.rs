@@ -13,7 +13,8 @@ use schemas::event::Event;
 use schemas::fleet::Fleet;
 use schemas::names::{FleetId, Owner};
 
-pub(crate) use self::load::{LoadError, Loaded, LoadedFleet, Stored, StoredRollout};
+pub(crate) use self::load::{Head, LoadError, Loaded, LoadedFleet, Stored, StoredRollout, stored_sighting};
+pub(crate) use self::track::Identity;
 use self::track::Track;
 use crate::row::Row;
 

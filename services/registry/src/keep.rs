@@ -2,6 +2,7 @@
 //! by event and a burst in bulk.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemas::event::Event;
 use streams::{Bus, Filter, ReadError, with_causes};
@@ -17,6 +18,8 @@ use crate::store::{Folder, Store, StoreError, Writer};
 
 /// Events of one transaction.
 const BATCH: usize = 2_000;
+/// How long a database that does not take a transaction now is left alone.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A database that was made anew, and is to take the place of the one that is read.
 pub(crate) struct Swap {
@@ -70,8 +73,10 @@ impl Keeper {
     async fn make(&mut self) -> Result<(), BuildError> {
         let until = self.bus.head().await?;
         let path = self.folder.next()?;
+        self.live.build_is_at(0, until);
         let built = Built::new(&path, self.bus.incarnation()).await?;
-        let built = built.advance(&self.bus, until, |position| self.live.build_is_at(position, until)).await?;
+        let live = self.live.clone();
+        let built = built.advance(&self.bus, until, move |position| live.build_is_at(position, until)).await?;
         self.install(built).await
     }
 
@@ -104,7 +109,7 @@ impl Keeper {
                     }
                 }
                 batch = batches.recv() => match batch {
-                    Some(batch) => self.take(batch).await?,
+                    Some(batch) => self.take(batch, all).await?,
                     None => return Ok(()),
                 },
             }
@@ -119,14 +124,37 @@ impl Keeper {
         Ok(position)
     }
 
-    async fn take(&mut self, batch: Vec<Event>) -> Result<(), Error> {
-        let live = self.live.clone();
-        let writer = self.writer.take();
-        let taken = spawn_blocking(move || {
+    /// Takes events into the memory and into the database. One that does not take them now is asked again until it does,
+    /// or until the end: they come again from the log then.
+    async fn take(&mut self, batch: Vec<Event>, all: &CancellationToken) -> Result<(), Error> {
+        let (live, writer) = (self.live.clone(), self.writer.take());
+        let first = spawn_blocking(move || {
             let (rows, position) = live.apply(&batch);
-            put(&live, writer, &rows, position)
+            (put(&live, writer, &rows, position), rows, position)
         });
-        self.writer = taken.await.map_err(|source| Error::Broke { source })?;
+        let (mut end, rows, position) = first.await.map_err(|source| Error::Broke { source })?;
+        let rows = Arc::new(rows);
+        while let Put::Later { writer, error } = end {
+            if self.live.hinder(Some(with_causes(&error))) {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the registry's database cannot be written now; trying again every second"
+                );
+            }
+            tokio::select! {
+                () = all.cancelled() => return Ok(()),
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+            let (live, rows) = (self.live.clone(), rows.clone());
+            let next = spawn_blocking(move || put(&live, Some(writer), &rows, position));
+            end = next.await.map_err(|source| Error::Broke { source })?;
+        }
+        if self.live.hinder(None) {
+            tracing::info!(position, "the registry's database can be written again");
+        }
+        if let Put::Done(writer) = end {
+            self.writer = writer;
+        }
         Ok(())
     }
 }
@@ -139,20 +167,28 @@ async fn stopped(live: &Live, error: &ReadError, all: &CancellationToken) -> Res
     Ok(())
 }
 
-/// Writes rows, where there is a database. One that does not take them is given up: all of it is in the log.
-fn put(live: &Live, writer: Option<Writer>, rows: &[Row], position: u64) -> Option<Writer> {
-    let mut writer = writer?;
-    // Somebody who read it has given it up already.
-    let store = live.store()?;
-    match writer.is_there().and_then(|()| writer.write(rows, position)) {
+/// What came of writing.
+enum Put {
+    /// It is written, or there is no database any more that could be.
+    Done(Option<Writer>),
+    /// Another try may go well.
+    Later { writer: Writer, error: StoreError },
+}
+
+/// Writes rows, where there is a database. One that is lost is given up: all of it is in the log.
+fn put(live: &Live, writer: Option<Writer>, rows: &[Row], position: u64) -> Put {
+    // Without a store somebody who read it has given it up already.
+    let (Some(mut writer), Some(store)) = (writer, live.store()) else { return Put::Done(None) };
+    match writer.write(rows, position) {
         Ok(()) => {
             live.written(position);
-            Some(writer)
+            Put::Done(Some(writer))
         }
-        Err(error) => {
+        Err(error) if error.is_loss() => {
             live.give_up(&store, &error);
-            None
+            Put::Done(None)
         }
+        Err(error) => Put::Later { writer, error },
     }
 }
 

@@ -120,6 +120,12 @@ impl Readiness {
     pub fn ready(&self) -> Option<String> {
         self.live.ready(self.head)
     }
+
+    /// How far a new database is, and how far it has to go: made because there is none, or beside the one that is read.
+    /// `None`: none is being made.
+    pub fn rebuilding(&self) -> Option<(u64, u64)> {
+        self.live.building()
+    }
 }
 
 /// Opens the database that counts, where it is of use; says why where it is not.
@@ -154,6 +160,8 @@ fn open(
             live.install(fold, store);
             Ok((folder, Some(writer)))
         }
+        // What passes is not made better by another database: whoever starts it is told.
+        Err(error) if !error.is_loss() => Err(error),
         Err(error) => {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "the registry's database is of no use: making it anew from the log");

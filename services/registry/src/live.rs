@@ -23,8 +23,10 @@ pub(crate) struct Live {
     memory: watch::Sender<u64>,
     disk: watch::Sender<u64>,
     stopped: watch::Sender<Option<String>>,
-    /// How far the making of a new database is, and how far it has to go, while there is none that could be read.
+    /// How far the making of a new database is, and how far it has to go, while one is made.
     building: watch::Sender<Option<(u64, u64)>>,
+    /// Why the database cannot be written now.
+    hindered: watch::Sender<Option<String>>,
     /// Somebody found that the database cannot be used.
     broken: Notify,
 }
@@ -46,6 +48,7 @@ impl Live {
             disk: watch::Sender::new(0),
             stopped: watch::Sender::new(None),
             building: watch::Sender::new(None),
+            hindered: watch::Sender::new(None),
             broken: Notify::new(),
         }
     }
@@ -119,9 +122,26 @@ impl Live {
 
     /// How far a new database is.
     pub fn build_is_at(&self, position: u64, until: u64) {
-        if self.store().is_none() {
-            self.building.send_replace(Some((position, until)));
-        }
+        self.building.send_replace(Some((position, until)));
+    }
+
+    /// None is made any more.
+    pub fn build_is_over(&self) {
+        self.building.send_replace(None);
+    }
+
+    /// How far a new database is, and how far it has to go; none: none is being made.
+    pub fn building(&self) -> Option<(u64, u64)> {
+        *self.building.borrow()
+    }
+
+    /// Why the database cannot be written now; none: it can be. Answers whether that is new.
+    pub fn hinder(&self, why: Option<String>) -> bool {
+        self.hindered.send_if_modified(|it| {
+            let new = it.is_some() != why.is_some();
+            *it = why;
+            new
+        })
     }
 
     /// Never goes on: what it knows may be wrong by now.
@@ -139,8 +159,11 @@ impl Live {
         if let Some(why) = self.stopped() {
             return Some(format!("stopped: {why}"));
         }
-        if let Some((position, until)) = *self.building.borrow() {
+        if let Some((position, until)) = self.building().filter(|_| self.store().is_none()) {
             return Some(format!("making its database anew from the log: at position {position} of {until}"));
+        }
+        if let Some(why) = &*self.hindered.borrow() {
+            return Some(format!("its database cannot be written now: {why}"));
         }
         let position = self.position(From::Disk);
         let behind = position < head || self.store().is_none();
@@ -167,11 +190,14 @@ impl Live {
             return Ok(());
         }
         Err(stopped().unwrap_or_else(|| {
-            let message = format!(
+            let mut message = format!(
                 "the registry is at position {} and did not reach {wanted} within {} s",
                 self.position(from),
                 WITHIN.as_secs()
             );
+            if let Some(why) = &*self.hindered.borrow() {
+                message.push_str(&format!(": its database cannot be written now: {why}"));
+            }
             Fault { code: FaultCode::Behind, message }
         }))
     }

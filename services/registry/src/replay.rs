@@ -108,6 +108,7 @@ impl Replayer {
     async fn replay(&self, verify: bool) -> Result<ReplayAnswer, ReplayError> {
         let path = self.folder.next()?;
         let end = self.replay_at(&path, verify).await;
+        self.live.build_is_over();
         if verify || end.is_err() {
             let (folder, path) = (self.folder.clone(), path.clone());
             spawn_blocking(move || folder.remove(&path)).await.map_err(broke)??;
@@ -118,8 +119,10 @@ impl Replayer {
     async fn replay_at(&self, path: &std::path::Path, verify: bool) -> Result<ReplayAnswer, ReplayError> {
         let begun = Instant::now();
         let until = self.live.position(From::Memory);
+        self.live.build_is_at(0, until);
         let built = Built::new(path, self.bus.incarnation()).await?;
-        let built = built.advance(&self.bus, until, |position| self.live.build_is_at(position, until)).await?;
+        let live = self.live.clone();
+        let built = built.advance(&self.bus, until, move |position| live.build_is_at(position, until)).await?;
         let seconds = begun.elapsed().as_secs_f64();
 
         let grown = self.digest_of_grown().await?;
@@ -163,6 +166,7 @@ impl Replayer {
         let read = spawn_blocking(move || its.read(|snapshot| Ok((snapshot.position()?, snapshot.digest()?))));
         match read.await.map_err(broke)? {
             Ok(grown) => Ok(Some(grown)),
+            Err(error) if !error.is_loss() => Err(error.into()),
             Err(error) => {
                 self.live.give_up(&store, &error);
                 Ok(None)

@@ -4,67 +4,49 @@
 //! rename. Reads go over connections of their own, each answer from one snapshot.
 
 mod digest;
+mod error;
 mod folder;
+mod guard;
+mod key;
 mod moment;
 mod read;
+mod state;
 mod values;
 mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub use self::error::StoreError;
 pub(crate) use self::folder::Folder;
+use self::guard::Guard;
 pub(crate) use self::moment::{beyond, not_found};
 #[cfg(test)]
 pub(crate) use self::read::NEWEST;
 pub(crate) use self::read::Snapshot;
+pub(crate) use self::state::state;
 pub(crate) use self::write::Writer;
-use crate::fold::LoadError;
 
 /// The version of everything that the database holds: its tables, and what the fold writes into them. A database of
 /// another version is made anew.
-pub(crate) const SHAPE: u32 = 1;
+pub(crate) const SHAPE: u32 = 2;
 
-/// Connections that wait for the next reader.
-const IDLE: usize = 4;
+/// Connections that wait for the next reader. Each keeps its pages.
+const IDLE: usize = 2;
+/// How long a lock of somebody else's is waited for. Nobody else writes, so it is somebody who looks into the database.
+const BUSY: Duration = Duration::from_secs(1);
 /// Pages of the database that a reader keeps, in KiB.
-const READER_CACHE_KIB: u32 = 4_096;
-
-/// Why the database does not do what it should.
-#[derive(Debug, thiserror::Error)]
-#[doc(hidden)]
-pub enum StoreError {
-    #[error("cannot {what} the database `{}`", path.display())]
-    Sqlite {
-        what: &'static str,
-        path: PathBuf,
-        #[source]
-        source: rusqlite::Error,
-    },
-    #[error("the database `{}` holds something that nobody wrote there", path.display())]
-    Content {
-        path: PathBuf,
-        #[source]
-        source: LoadError,
-    },
-    #[error("cannot {what} `{}`", path.display())]
-    File {
-        what: &'static str,
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("the database `{}` {why}", path.display())]
-    Unfit { path: PathBuf, why: String },
-}
+const READER_CACHE_KIB: u32 = 8_192;
 
 /// A database that is read.
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
+    guard: Guard,
     /// Connections that nobody uses now; at most [`IDLE`].
     idle: Mutex<Vec<Connection>>,
 }
@@ -72,7 +54,7 @@ pub(crate) struct Store {
 impl Store {
     /// Reads the database at `path`, which has to be there.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::new(Vec::new()) }
+        Self { guard: Guard::new(&path), path, idle: Mutex::new(Vec::new()) }
     }
 
     /// Where it lies.
@@ -82,6 +64,7 @@ impl Store {
 
     /// Looks at the database as it is now; what is written meanwhile is not seen. Blocks.
     pub fn read<R>(&self, look: impl FnOnce(&Snapshot<'_>) -> Result<R, StoreError>) -> Result<R, StoreError> {
+        self.guard.look()?;
         let waiting = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match waiting {
             Some(connection) => connection,
@@ -101,6 +84,7 @@ impl Store {
     fn connect(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "query_only", true)?;
         fix_plans(&connection)?;
         connection.pragma_update(None, "cache_size", -i64::from(READER_CACHE_KIB))?;

@@ -3,20 +3,21 @@
 
 mod random;
 
-use std::path::Path;
-
 use jiff::Timestamp;
 use proptest::prelude::*;
 use rusqlite::StatementStatus;
-use schemas::event::Event;
+use schemas::descriptors::{File, Path};
+use schemas::event::{Data, Event};
 use schemas::fleet::{Fleet, Lines};
-use schemas::query::{At, FaultCode};
+use schemas::query::{At, FaultCode, FleetState, PastRequest};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use self::random::{FLEETS, history, push};
+use self::random::{FLEETS, history, push, started};
+use crate::answer::AboutFleets;
 use crate::fold::Fold;
-use crate::store::{Folder, NEWEST, Store, Writer};
+use crate::live::Live;
+use crate::store::{Folder, NEWEST, Store, Writer, state};
 
 /// A database that grew by these events, cut into batches of these lengths.
 struct Grown {
@@ -65,7 +66,7 @@ impl Grown {
         self.store.read(|it| it.digest()).unwrap()
     }
 
-    fn path(&self) -> &Path {
+    fn path(&self) -> &std::path::Path {
         self.home.path()
     }
 
@@ -103,9 +104,9 @@ proptest! {
                 for position in row.first..=events.len() as u64 {
                     let expected = without_lines(folded(fleet, &events, position));
                     assert_eq!(without_lines(snapshot.whole_past(&row, position)?), expected, "{fleet} at {position}");
-                    let past = without_lines(snapshot.past(&row, position)?);
-                    assert_eq!(past.observed, expected.observed);
-                    assert_eq!(past.desired, expected.desired);
+                    // To the letter, so that nobody can tell which of the two it was.
+                    let shown = serde_json::to_string(&FleetState::of(&expected, position)).unwrap();
+                    assert_eq!(state(&grown.store, snapshot, &row, position)?.get(), shown);
                 }
                 Ok(())
             }).unwrap();
@@ -273,11 +274,60 @@ fn a_statement_is_planned_once() {
         .read(|it| {
             let row = it.find(&"acme/shop".parse().unwrap())?.unwrap();
             for position in 1..=40 {
-                it.past(&row, position)?;
+                state(&grown.store, it, &row, position)?;
             }
             let statement = it.db.prepare_cached(NEWEST).unwrap();
             Ok((statement.get_status(StatementStatus::RePrepare), statement.get_status(StatementStatus::Run)))
         })
         .unwrap();
     assert_eq!((planned, ran >= 80), (0, true), "planned again {planned} times in {ran} runs");
+}
+
+/// What passes is answered as what it is; what is lost is given up.
+#[test]
+fn a_database_is_given_up_where_it_is_lost_and_not_where_it_is_locked() {
+    let events: Vec<_> = (1..=40).map(|it| push(it, "acme/shop", Some("aaaaaaa1"), json!({ "n": it }))).collect();
+    let Grown { store, writer, fold, home: _home } = Grown::of(&events, 10);
+    let path = store.path().to_owned();
+    drop((store, writer));
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.pragma_update(None, "journal_mode", "delete").unwrap();
+    let live = Live::new();
+    live.install(fold, Store::new(path.clone()));
+    let fleet = "acme/shop".parse().unwrap();
+    let question = PastRequest { fleet, at: At::Position(40), min_position: 0 };
+
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let fault = question.look_up(&live).unwrap_err();
+    assert!(fault.message.contains("cannot be read now") && fault.message.contains("locked"), "{}", fault.message);
+    assert_eq!((fault.code, live.store().is_some()), (FaultCode::Unavailable, true));
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(question.look_up(&live).unwrap().position, 40);
+    drop(other);
+
+    let size = usize::try_from(std::fs::metadata(&path).unwrap().len()).unwrap();
+    std::fs::write(&path, "no database, but a line of text\n".repeat(size / 16)).unwrap();
+    let fault = question.look_up(&live).unwrap_err();
+    assert!(fault.message.contains("made anew"), "{}", fault.message);
+    assert_eq!((fault.code, live.store().is_some()), (FaultCode::Behind, false));
+}
+
+/// Whichever half an object falls into, the whole is the same.
+#[test]
+fn a_large_fleet_is_shown_as_a_small_one_is() {
+    let mut events: Vec<_> = (1..=400).map(|it| push(it, "acme/shop", Some("aaaaaaa1"), json!({ "n": it }))).collect();
+    for event in &mut events {
+        let Data::GitPushed(it) = &mut event.draft.data else { panic!("{event:?}") };
+        let path: Path = format!("volumes/n{}.json", event.position % 300).parse().unwrap();
+        let file = File::read(&path, json!({})).unwrap();
+        it.descriptors.set.0.insert(path, file);
+    }
+    events.extend((401..=900).map(|it| started(it, "acme/shop", &format!("c{}", it % 300))));
+    let grown = Grown::of(&events, 50);
+    for position in [3, 299, 400, 500, 501, 899, 900] {
+        let folded = folded("acme/shop", &events, position);
+        let shown = serde_json::to_string(&FleetState::of(&folded, position)).unwrap();
+        let past = grown.store.read(|it| state(&grown.store, it, &it.find(&folded.id)?.unwrap(), position)).unwrap();
+        assert_eq!(past.get(), shown, "at {position}");
+    }
 }

@@ -2,105 +2,18 @@
 //! anew is what grew.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::fs::{self, File};
 use std::time::Duration;
 
-use registry::Service;
-use schemas::event::{Data, Draft, GitPushed, Scope};
-use schemas::names::FleetId;
 use schemas::query::{
     At, Fault, FaultCode, FleetRequest, HistoryRequest, PastRequest, ReplayRequest, VariablesRequest,
 };
-use streams::{AskError, Bus, Expected, Server, ServerConfig, Users, clock};
-use tempfile::TempDir;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use streams::{AskError, clock};
+use tokio::time::{Instant, sleep};
 
-/// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Log {
-    bus: Bus,
-    server: Server,
-    folder: TempDir,
-}
-
-/// A registry that runs.
-struct Running {
-    task: JoinSet<Result<(), registry::Error>>,
-    shutdown: CancellationToken,
-    /// What it said about its readiness before it ran.
-    first: Option<String>,
-}
-
-impl Running {
-    async fn stop(mut self) {
-        self.shutdown.cancel();
-        self.task.join_next().await.unwrap().unwrap().unwrap();
-    }
-}
-
-impl Log {
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let lock = File::create(folder.path().join("lock")).unwrap();
-        let explicit = std::env::var_os("FLEETLOG_NATS_SERVER").map(PathBuf::from);
-        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/.tools/bin");
-        let program = streams::find_server(explicit.as_deref(), &[tools]).unwrap().path;
-        let config = ServerConfig { program, store: folder.path().join("nats"), lock, users: Users::Tests };
-        let server = Server::start(config).await.unwrap();
-        streams::provision(&server.access()).await.unwrap();
-        let bus = Bus::connect(&server.access()).await.unwrap();
-        Self { bus, server, folder }
-    }
-
-    async fn registry(&self) -> Running {
-        self.registry_in(&self.folder.path().join("registry")).await
-    }
-
-    async fn registry_in(&self, folder: &Path) -> Running {
-        let shutdown = CancellationToken::new();
-        let service = Service::start(folder.to_owned(), self.bus.clone(), shutdown.clone()).await.unwrap();
-        let first = service.readiness().ready();
-        let mut task = JoinSet::new();
-        task.spawn(service.run());
-        Running { task, shutdown, first }
-    }
-
-    /// Pushes `count` times; answers the last position.
-    async fn push(&self, count: u64) -> u64 {
-        let mut position = 0;
-        for _ in 0..count {
-            let commit: Option<schemas::names::Oid> =
-                Some(format!("00000000{}", clock::new_id().simple()).parse().unwrap());
-            let (deploy, descriptors) = ("main".to_owned(), Default::default());
-            let pushed =
-                GitPushed { created: false, refs: Vec::new(), pack: None, deploy, commit, descriptors, reason: None };
-            let (id, time, actor) = (clock::new_id(), clock::now(), "ada".to_owned());
-            let (scope, subject, data) = (Scope::Fleet(fleet()), "refs/heads/main".to_owned(), Data::GitPushed(pushed));
-            let draft = Draft { id, scope, subject, time, actor, cause: None, data };
-            position = self.bus.append(&draft, Expected::Any).await.unwrap();
-        }
-        position
-    }
-
-    /// Waits until the database holds `position`.
-    async fn reaches(&self, position: u64) {
-        let question = VariablesRequest { fleet: fleet(), at: None, min_position: position };
-        assert!(self.bus.ask(&question, PATIENCE).await.unwrap().position >= position);
-    }
-
-    fn database(&self) -> rusqlite::Connection {
-        let folder = self.folder.path().join("registry");
-        let current = std::fs::read_to_string(folder.join("current")).unwrap();
-        rusqlite::Connection::open(folder.join(current)).unwrap()
-    }
-}
-
-fn fleet() -> FleetId {
-    "acme/shop".parse().unwrap()
-}
+use self::support::{Log, PATIENCE, fleet};
 
 #[tokio::test]
 async fn it_goes_on_where_it_was() {
@@ -209,6 +122,101 @@ async fn what_is_not_there_yet_is_refused_and_what_was_never_there_is_not_found(
         log.bus.ask(&history, PATIENCE).await,
         Err(AskError::Fault(Fault { code: FaultCode::NotFound, .. }))
     ));
+    registry.stop().await;
+    log.server.stop().await;
+}
+
+/// Looks again and again, until what is seen is wanted.
+async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match look().await {
+            Ok(seen) => return seen,
+            Err(last) => assert!(Instant::now() < deadline, "{what}: last seen: {last}"),
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_lost_while_it_is_in_use_is_made_anew() {
+    let log = Log::start().await;
+    let registry = log.registry().await;
+    let mut end = log.push(30).await;
+    log.reaches(end).await;
+    let variables = || VariablesRequest { fleet: fleet(), at: None, min_position: 0 };
+    let told = log.bus.ask(&variables(), PATIENCE).await.unwrap();
+    for (how, by_event) in
+        [("removed", false), ("removed", true), ("cut", false), ("cut", true), ("emptied", false), ("replaced", true)]
+    {
+        let before = log.current();
+        let cut = |to| File::options().write(true).open(&before).unwrap().set_len(to).unwrap();
+        match how {
+            "removed" => fs::remove_file(&before).unwrap(),
+            "cut" => cut(fs::metadata(&before).unwrap().len() / 2),
+            "emptied" => cut(0),
+            _ => {
+                let copy = before.with_extension("copy");
+                fs::copy(&before, &copy).unwrap();
+                fs::rename(&copy, &before).unwrap();
+            }
+        }
+        // Whatever comes first finds it out.
+        if by_event {
+            end = log.push(1).await;
+        } else {
+            match log.bus.ask(&variables(), PATIENCE).await {
+                Err(AskError::Fault(Fault { code: FaultCode::Behind, message })) => {
+                    assert!(message.contains("made anew"), "{how}: {message}");
+                }
+                other => panic!("{how}: expected the fault `behind`, seen {other:?}"),
+            }
+        }
+        let after = eventually(how, async || {
+            let now = log.current();
+            if now != before && now.exists() { Ok(now) } else { Err(format!("`{}` counts", now.display())) }
+        });
+        let after = after.await;
+        log.reaches(end).await;
+        assert!(!before.exists() && after.exists(), "{how}");
+        let answer = log.bus.ask(&ReplayRequest { verify: true }, PATIENCE).await.unwrap();
+        assert!(answer.equal, "{how}: {answer:?}");
+    }
+    let again = log.bus.ask(&VariablesRequest { at: Some(At::Position(told.position)), ..variables() }, PATIENCE).await;
+    assert_eq!(again.unwrap(), told);
+    registry.stop().await;
+    log.server.stop().await;
+}
+
+#[tokio::test]
+async fn what_passes_is_waited_for_and_nothing_is_made_anew() {
+    let log = Log::start().await;
+    let registry = log.registry().await;
+    let end = log.push(10).await;
+    log.reaches(end).await;
+    let before = log.current();
+    let other = log.database();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let end = log.push(1).await;
+    let question = VariablesRequest { fleet: fleet(), at: None, min_position: end };
+    match log.bus.ask(&question, PATIENCE).await {
+        Err(AskError::Fault(Fault { code: FaultCode::Behind, message })) => {
+            assert!(message.contains("cannot be written now") && message.contains("locked"), "{message}");
+        }
+        other => panic!("expected the fault `behind`, seen {other:?}"),
+    }
+    let why = registry.readiness.ready().unwrap();
+    assert!(why.contains("cannot be written now"), "{why}");
+    // What is there can be read meanwhile, and the present is known.
+    let past = PastRequest { fleet: fleet(), at: At::Position(end - 1), min_position: 0 };
+    assert_eq!(log.bus.ask(&past, PATIENCE).await.unwrap().position, end - 1);
+    let now = FleetRequest { fleet: fleet(), min_position: end };
+    assert_eq!(log.bus.ask(&now, PATIENCE).await.unwrap().position, end);
+    other.execute_batch("ROLLBACK").unwrap();
+    log.reaches(end).await;
+    assert_eq!((registry.readiness.ready(), log.current()), (None, before));
+    let answer = log.bus.ask(&ReplayRequest { verify: true }, PATIENCE).await.unwrap();
+    assert!(answer.equal, "{answer:?}");
     registry.stop().await;
     log.server.stop().await;
 }

@@ -6,6 +6,7 @@
 
 mod agenda;
 mod answer;
+mod clock;
 mod observe;
 mod start;
 
@@ -16,12 +17,13 @@ use jiff::Timestamp;
 use schemas::event::{Data, Draft, Scope};
 use schemas::names::{FleetId, NodeName};
 use schemas::query::{CancelRun, RunRequest, RunsRequest, StartRun, TasksRequest};
-use streams::{AppendError, Behind, Bus, Closed, Expected, Question, Questions, View, clock, guarded};
+use streams::{AppendError, Behind, Bus, Closed, Expected, Question, Questions, View, guarded};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::agenda::Agenda;
+pub use self::clock::Clock;
 use crate::error::CoordinatorError;
 use crate::state::Tasks;
 
@@ -41,6 +43,7 @@ pub struct Coordinator {
     /// Where the log ended when we started: our epoch.
     head: u64,
     asked: Asked,
+    clock: Clock,
     shutdown: CancellationToken,
 }
 
@@ -81,7 +84,12 @@ impl Coordinator {
             tasks: questions(&bus).await?,
         };
         let head = bus.head().await?;
-        Ok(Self { bus, view: View::new(Tasks::default()), head, asked, shutdown })
+        Ok(Self { bus, view: View::new(Tasks::default()), head, asked, clock: Clock::default(), shutdown })
+    }
+
+    /// Schedules are read by this clock instead of the system's.
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Tells whether it is ready, also while [`run`](Self::run) has the coordinator.
@@ -92,23 +100,25 @@ impl Coordinator {
     /// Folds the log, answers, and decides, until it is told to stop. An event that cannot be read stops the deciding
     /// but not the platform: readiness is red.
     pub async fn run(self) -> Result<(), CoordinatorError> {
-        let Self { bus, view, head, asked: Asked { start, cancel, run, runs, tasks }, shutdown } = self;
+        let Self { bus, view, head, asked: Asked { start, cancel, run, runs, tasks }, clock, shutdown } = self;
         let all = shutdown.child_token();
         let decider = Decider {
             bus: bus.clone(),
             view: view.clone(),
             shutdown: all.clone(),
             epoch: head,
-            instance: clock::new_id(),
+            instance: streams::clock::new_id(),
             lines: BTreeMap::new(),
             node: None,
             agenda: Agenda::default(),
+            clock: clock.clone(),
+            full: false,
         };
         let fold = guarded(&all, fold(&view, &bus, &all, &shutdown));
         let decide = guarded(&all, decider.run(head, start, cancel));
-        let run = guarded(&all, answer::all(run, &view, head, &all));
-        let runs = guarded(&all, answer::all(runs, &view, head, &all));
-        let tasks = guarded(&all, answer::all(tasks, &view, head, &all));
+        let run = guarded(&all, answer::all(run, &view, head, &clock, &all));
+        let runs = guarded(&all, answer::all(runs, &view, head, &clock, &all));
+        let tasks = guarded(&all, answer::all(tasks, &view, head, &clock, &all));
         tokio::try_join!(fold, decide, run, runs, tasks).map(drop)
     }
 }
@@ -143,6 +153,9 @@ struct Decider {
     /// The platform's only agent, once it was heard of.
     node: Option<NodeName>,
     agenda: Agenda,
+    clock: Clock,
+    /// Whether the log is so full that nothing is started.
+    full: bool,
 }
 
 impl Decider {
@@ -162,7 +175,7 @@ impl Decider {
         loop {
             let again = self.drive().await?;
             let wake = self.wake(again);
-            let shutdown = self.shutdown.clone();
+            let (shutdown, mut clock) = (self.shutdown.clone(), self.clock.clone());
             // Every arm is cancel-safe: what was not returned comes with the next call.
             tokio::select! {
                 biased;
@@ -180,6 +193,7 @@ impl Decider {
                     self.observe(obs, report).await?;
                 }
                 changed = positions.changed() => if changed.is_err() { return Ok(()) },
+                () = clock.moved() => self.clock = clock,
                 () = sleep_until(wake) => {}
             }
         }
@@ -187,7 +201,10 @@ impl Decider {
 
     /// When to look at the schedules again.
     fn wake(&self, again: bool) -> Instant {
-        let now = clock::now();
+        if self.full {
+            return Instant::now() + LOOK;
+        }
+        let now = self.clock.now();
         let until = self
             .agenda
             .next()
@@ -203,8 +220,11 @@ impl Decider {
         if epoch > self.epoch {
             return Err(CoordinatorError::TakenOver { epoch });
         }
+        if self.is_full() {
+            return Ok(false);
+        }
         let mut again = false;
-        for due in self.agenda.take(clock::now()) {
+        for due in self.agenda.take(self.clock.now()) {
             if !self.scheduled(&due).await? {
                 self.agenda.give_back(&due);
                 again = true;
@@ -222,6 +242,19 @@ impl Decider {
             }
         }
         Ok(again)
+    }
+
+    /// Whether the log is so full that nothing is started: what is queued waits, and scheduled times are missed as their
+    /// policy says once there is room.
+    fn is_full(&mut self) -> bool {
+        let told = self.view.read(|tasks, _| tasks.full.as_ref().map(ToString::to_string));
+        match (&told, self.full) {
+            (Some(told), false) => tracing::warn!("{told}: no run is started until there is room"),
+            (None, true) => tracing::info!("there is room in the log again: runs are started"),
+            _ => {}
+        }
+        self.full = told.is_some();
+        self.full
     }
 
     /// The position that an append of ours to a fleet's runs expects.
@@ -251,26 +284,31 @@ impl Decider {
 
     fn draft(&self, fleet: &FleetId, run: Uuid, data: Data) -> Draft {
         Draft {
-            id: clock::new_id(),
+            id: streams::clock::new_id(),
             scope: Scope::Fleet(fleet.clone()),
             subject: format!("runs/{run}"),
-            time: clock::now(),
+            time: streams::clock::now(),
             actor: ACTOR.to_owned(),
             cause: Some(run),
             data,
         }
     }
 
-    /// Appends one event of a run, unless somebody else was first: then false, and the view shows it.
+    /// Appends one event of a run, unless somebody else was first: then none, and the view shows it.
     async fn append(&mut self, fleet: &FleetId, draft: &Draft) -> Result<Option<u64>, CoordinatorError> {
-        let expected = Expected::At(self.line(fleet));
+        let position = self.store(draft, Expected::At(self.line(fleet))).await?;
+        if let Some(position) = position {
+            self.lines.insert(fleet.clone(), position);
+        }
+        Ok(position)
+    }
+
+    /// Appends until the answer is definite. None: somebody else was first, and the view shows it.
+    async fn store(&self, draft: &Draft, expected: Expected) -> Result<Option<u64>, CoordinatorError> {
         let mut pause = Duration::from_millis(50);
         loop {
             match self.bus.append(draft, expected).await {
-                Ok(position) => {
-                    self.lines.insert(fleet.clone(), position);
-                    return Ok(Some(position));
-                }
+                Ok(position) => return Ok(Some(position)),
                 Err(AppendError::Refused { last }) => {
                     self.reach(last).await;
                     return Ok(None);

@@ -2,7 +2,7 @@
 //!
 //! Two halves that speak only over the bus, also inside one process. The [`Coordinator`] reads `git.pushed` and `run.*`
 //! and decides: it writes `run.*`, one writer, fenced by stream position; sends `runs.<node>`, reads `obs.<node>`, keeps
-//! the schedules, and answers `req.tasker.*`. The [`Agent`] sits on a Docker host and acts: it reads `runs.<node>`, makes
+//! the schedules, answers `req.tasker.*`, and says in `work.dead` what is tried no more. The [`Agent`] sits on a Docker host and acts: it reads `runs.<node>`, makes
 //! containers, and writes what came of them to `obs.<node>`; it never writes an event.
 //! Neither ever puts what a step printed into an event, and neither removes a named volume.
 
@@ -12,5 +12,5 @@ mod error;
 mod state;
 
 pub use self::agent::{Agent, AgentConfig};
-pub use self::coordinator::Coordinator;
+pub use self::coordinator::{Clock, Coordinator};
 pub use self::error::{AgentError, CoordinatorError};

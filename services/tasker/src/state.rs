@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemas::descriptors::{Desired, Missed, Schedule};
-use schemas::event::{Data, Event, GitPushed, RunQueued, Trigger};
+use schemas::event::{Data, Event, GitPushed, Level, LevelRaised, RunQueued, Trigger};
 use schemas::fleet::{ObservedTask, RunStatus};
 use schemas::names::{FleetId, Name, Oid};
 use schemas::runs::{Run, run_of};
 use streams::Projection;
+use streams::catalog::EVENTS;
 use uuid::Uuid;
 
 /// So many runs of a fleet that have ended are kept; older ones are in the log.
@@ -27,6 +28,8 @@ pub struct Tasks {
     pub epoch: u64,
     /// Sequence in `OBS` of the last report that became an event.
     pub reported: u64,
+    /// What the log says of itself while it is nearly full: then nothing new is started.
+    pub full: Option<LevelRaised>,
     /// Moves on whenever a schedule, or whether its last run has ended, may have changed.
     pub agenda: u64,
 }
@@ -66,6 +69,11 @@ pub struct Scheduled {
 
 impl Projection for Tasks {
     fn apply(&mut self, event: &Event) {
+        if let Data::LevelRaised(it) = &event.data
+            && it.stream == EVENTS
+        {
+            self.full = (it.level == Level::Critical).then(|| it.clone());
+        }
         let Some(id) = event.scope.fleet() else { return };
         match &event.data {
             Data::GitPushed(it) if it.commit.is_some() => {

@@ -17,7 +17,13 @@ Each user has a password and an inbox `_INBOX_<user>.>` of its own, and may do w
 | takes from `S` | `$JS.API.CONSUMER.CREATE.S.agent-<node>.<subject of node>` `$JS.API.CONSUMER.INFO.S.agent-<node>` `$JS.API.CONSUMER.MSG.NEXT.S.agent-<node>` `$JS.ACK.S.agent-<node>.>` `$JS.ACK.*.*.S.agent-<node>.>` |\n\
 | recalls `S` | `$JS.API.DIRECT.GET.S.<subject of node>` |\n\
 | erases in `S` | `$JS.API.STREAM.MSG.DELETE.S` |\n\
-| answers `Q` | subscribes to `Q`, publishes to the inboxes of those who ask it |\n";
+| answers `Q` | subscribes to `Q`, publishes to the inboxes of those who ask it |\n\
+\n\
+The server checks under which name and filter somebody makes a consumer, and not where a *push* consumer delivers. Who \
+reads `S` or takes from it can thus have `S`'s messages sent to any subject that somebody else subscribes to by its \
+full name. That is never a stream, the API or `$SYS`, whose subscriptions are the server's own, nor an inbox, whose names are \
+random or have a wildcard: what is left are questions and signals. There a message still carries the subject under which \
+it was stored, and is dropped for that; a test tries all of it.\n";
 
 /// The catalog as the README shows it, between `<!-- catalog -->` and `<!-- /catalog -->`.
 pub fn markdown() -> String {
@@ -76,7 +82,8 @@ fn does(user: User) -> String {
     };
     let heard = |answered: bool| -> Vec<String> {
         let heard = PLAIN.iter().filter(|it| it.answered == answered && it.hears.contains(&user));
-        heard.map(|it| it.subject.replace(NODE, "*")).collect()
+        let nodes = if user == User::Agent { NODE } else { "*" };
+        heard.map(|it| it.subject.replace(NODE, nodes)).collect()
     };
     let mut does = Vec::new();
     let mut add = |what: &str, names: &[&str]| {

@@ -28,7 +28,9 @@ pub fn rights(user: User, node: Option<&str>) -> Rights {
             rights.publish.push(at_node(plain.subject, node));
         }
         if user.in_list(plain.hears) {
-            rights.subscribe.push(at_node(plain.subject, None));
+            // An agent hears what is said to its own node; who is no agent hears all of them.
+            let heard = if user == User::Agent { node } else { None };
+            rights.subscribe.push(at_node(plain.subject, heard));
             rights.publish.extend(inboxes(plain, user));
         }
     }

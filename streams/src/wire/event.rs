@@ -129,6 +129,7 @@ mod tests {
             incarnation: Uuid::from_u128(3),
             installation: Uuid::from_u128(4),
             version: "0.1.0".to_owned(),
+            key_mark: None,
         };
         let long = LogOpened { version: "x".repeat(200_000), ..opened.clone() };
         for data in [Data::LogOpened(opened), Data::LogOpened(long)] {

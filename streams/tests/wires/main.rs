@@ -9,6 +9,7 @@ mod drain;
 mod faults;
 mod follow;
 mod level;
+mod logs;
 mod packs;
 mod permissions;
 mod provision;

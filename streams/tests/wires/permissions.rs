@@ -1,6 +1,7 @@
 //! Each service can do what it does, and nothing else: every verb is tried as every user on a real server.
 
 mod probe;
+mod pushed;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -136,14 +137,14 @@ async fn each_service_may_do_what_it_does_and_nothing_else() {
     check(
         User::Tasker,
         expect![[r#"
-        API.CONSUMER.CREATE: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
-        API.CONSUMER.DELETE: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
-        API.CONSUMER.INFO: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
-        API.CONSUMER.MSG.NEXT: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
-        API.STREAM.INFO: EVENTS OBS
-        API.STREAM.MSG.GET: EVENTS OBS
-        publish: evt.acme.shop.run runs.local
-    "#]],
+            API.CONSUMER.CREATE: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
+            API.CONSUMER.DELETE: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
+            API.CONSUMER.INFO: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
+            API.CONSUMER.MSG.NEXT: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
+            API.STREAM.INFO: EVENTS OBS
+            API.STREAM.MSG.GET: EVENTS OBS
+            publish: evt.acme.shop.run sys._platform.work runs.local
+        "#]],
     );
     check(
         User::Logger,
@@ -218,9 +219,14 @@ async fn questions_are_asked_and_answered_by_those_that_the_catalog_names() {
         let mut tries = Vec::new();
         for plain in streams::catalog::PLAIN {
             tries.push((Probe::plain(plain.subject.replace("<node>", "local")), plain.says.contains(&user)));
-            tries.push((Probe::subscribe(plain.subject.replace("<node>", "*")), plain.hears.contains(&user)));
+            let (hears, agent) = (plain.hears.contains(&user), user == User::Agent);
+            tries.push((Probe::subscribe(plain.subject.replace("<node>", "local")), hears));
             if plain.subject.contains("<node>") {
                 tries.push((Probe::plain(plain.subject.replace("<node>", "other")), false));
+                // An agent hears only what is said to its own node.
+                for nodes in ["other", "*"] {
+                    tries.push((Probe::subscribe(plain.subject.replace("<node>", nodes)), hears && !agent));
+                }
             }
         }
         // Who answers writes into the inboxes of those that ask it, and reads nobody's but its own.

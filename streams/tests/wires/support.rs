@@ -154,6 +154,7 @@ pub fn opened(bytes: usize) -> Draft {
         incarnation: Uuid::nil(),
         installation: Uuid::nil(),
         version: (0..bytes).map(|it| char::from(b'a' + (it * 7 % 26) as u8)).collect(),
+        key_mark: None,
     };
     draft(Scope::Platform, Data::LogOpened(data))
 }

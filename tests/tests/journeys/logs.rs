@@ -1,11 +1,13 @@
 //! Log lines: each found once and in order, whatever is killed meanwhile; found within two seconds; gone with nothing.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::descriptors::{IMAGE, forever, with};
-use tests::docker::docker;
+use tests::docker::{Thing, docker, ids};
 use tests::{Fleet, Platform, eventually};
 
 const KILLS: u32 = 20;
@@ -38,35 +40,60 @@ fn finds(platform: &Platform, search: &str, expected: &[&str]) {
         let found = lines(platform, search);
         if texts(&found) == expected { Ok(()) } else { Err(format!("{:?}", texts(&found))) }
     };
-    eventually(Duration::from_secs(30), &format!("`{search}` is found"), look);
+    eventually(Duration::from_secs(60), &format!("`{search}` is found"), look);
 }
 
-/// Writes numbered lines in bursts, to be seen growing by whoever is killed meanwhile.
+/// Writes numbered lines, some in each tenth of a second, up to the number that stands in `/tmp/upto`.
 fn counting() -> Value {
-    let bursts = 50;
     let script = format!(
-        "n=0; while [ $n -lt {LINES} ]; do i=0; while [ $i -lt {} ]; do echo \"number $n\"; n=$((n+1)); i=$((i+1)); done; \
-         sleep 0.8; done; echo all said >&2; trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done",
-        LINES / bursts
+        "n=0; while [ $n -lt {LINES} ]; do upto=0; [ -e /tmp/upto ] && read upto < /tmp/upto; i=0; \
+         while [ $i -lt 40 ] && [ $n -lt $upto ]; do echo \"number $n\"; n=$((n+1)); i=$((i+1)); done; sleep 0.1; done; \
+         echo all said >&2; trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"
     );
     json!({ "image": IMAGE, "command": ["sh", "-c", script], "restart": "no" })
 }
 
+/// Lets the counter write up to this number.
+#[track_caller]
+fn count_to(name: &str, upto: usize) {
+    docker(&["exec", name, "sh", "-c", &format!("echo {upto} > /tmp/next && mv /tmp/next /tmp/upto")]).ok();
+}
+
+/// How many lines the counter has written.
+fn counted(name: &str) -> usize {
+    let last = docker(&["logs", "--tail", "1", name]).out;
+    last.trim_end().strip_prefix("number ").and_then(|it| it.parse().ok()).map_or(0, |last: usize| last + 1)
+}
+
 #[test]
 fn logs_survive_kills() {
+    const BURST: usize = 600;
     let platform = Platform::start();
     let shop = platform.fleet("shop");
     shop.write("containers/counter.json", counting()).commit("counting");
     shop.push(&["create", "no-wait"]).ok();
     shop.runs("counter");
-    let mut running = Vec::new();
-    for _ in 0..KILLS {
+    let name = shop.name_of("counter");
+    let (mut running, mut upto, mut during) = (Vec::new(), 0, 0);
+    // A kill counts where lines came right before it and were still to come. Some come too late for that.
+    while during < KILLS {
+        assert!(upto + BURST < LINES, "only {during} kills fell among the lines: {running:?}");
+        let before = counted(&name);
+        upto += BURST;
+        count_to(&name, upto);
+        eventually(Duration::from_secs(30), "lines come", || {
+            let now = counted(&name);
+            if now > before { Ok(()) } else { Err(format!("{now} of {upto}")) }
+        });
         let moment = Duration::from_millis(tests::unique() % 700);
         thread::sleep(moment);
         platform.kill();
-        running.push(moment);
+        let now = counted(&name);
+        during += u32::from(now < upto);
+        running.push((moment, now, upto));
         platform.up(&[]);
     }
+    count_to(&name, LINES);
     let search = format!("fleet={}&container=counter", shop.id());
     eventually(Duration::from_secs(60), "the last line is found", || {
         let (_, page) = platform.get(&format!("/v1/logs?{search}&query=stream:stderr"));
@@ -107,6 +134,101 @@ fn last_words_are_found_when_containers_are_made_anew() {
         .collect();
     let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
     finds(&platform, &format!("fleet={}&container=api", shop.id()), &expected);
+}
+
+/// Uses up a processor each until dropped.
+struct Load {
+    over: Arc<AtomicBool>,
+    busy: Vec<thread::JoinHandle<()>>,
+}
+
+impl Load {
+    fn on(processors: usize) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let spin = || {
+            let over = Arc::clone(&over);
+            thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            })
+        };
+        let busy = (0..processors).map(|_| spin()).collect();
+        Self { over, busy }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        for busy in self.busy.drain(..) {
+            busy.join().expect("it only spins");
+        }
+    }
+}
+
+/// However much a container says in its very end, all of it is read before it is removed: for its successor, or for good.
+#[test]
+fn nothing_of_a_long_last_word_is_lost() {
+    const ROUNDS: usize = 3;
+    let platform = Platform::start();
+    let shop = platform.fleet("shop");
+    let load = Load::on(1);
+    let speaker = |round: usize| {
+        let script = format!(
+            "trap 'n=0; while [ $n -lt {LINES} ]; do echo \"$ROUND and $n\"; n=$((n+1)); done; exit 0' TERM; \
+             echo begin of $ROUND; while :; do sleep 1 & wait $!; done"
+        );
+        let container = json!({ "image": IMAGE, "command": ["sh", "-c", script], "stop": { "grace": "30s" } });
+        with(container, "env", json!({ "ROUND": round.to_string() }))
+    };
+    for round in 0..ROUNDS {
+        shop.write("containers/api.json", speaker(round)).commit("a round");
+        shop.push(if round == 0 { &["create"] } else { &[] }).ok().says(&["succeeded"]);
+        said(&platform, &shop, &format!("begin of {round}"));
+    }
+    shop.remove("containers/api.json").commit("none");
+    shop.push(&[]).ok().says(&["succeeded"]);
+    assert!(shop.find("api").is_none(), "it is still there");
+    drop(load);
+    let search = format!("fleet={}&container=api", shop.id());
+    said(&platform, &shop, &format!("{} and {}", ROUNDS - 1, LINES - 1));
+    let found = lines(&platform, &search);
+    let mut expected = (0..ROUNDS).flat_map(|round| {
+        let last = (0..LINES).map(move |number| format!("{round} and {number}"));
+        std::iter::once(format!("begin of {round}")).chain(last)
+    });
+    for (nth, line) in found.iter().enumerate() {
+        let expected = expected.next();
+        assert_eq!(line["text"].as_str(), expected.as_deref(), "line {nth} of {}", found.len());
+    }
+    assert_eq!(found.len(), ROUNDS * (LINES + 1));
+    let log = platform.log();
+    assert!(!log.contains("last lines may be unread"), "{log}");
+}
+
+/// The same for a run, whose containers go as soon as it is over.
+#[test]
+fn nothing_of_a_run_is_lost() {
+    let platform = Platform::start();
+    let shop = platform.fleet("shop");
+    let script = format!("n=0; while [ $n -lt {LINES} ]; do echo \"number $n\"; n=$((n+1)); done; echo done >&2");
+    let step = json!({ "run": ["sh", "-c", script] });
+    shop.write("tasks/talk.json", json!({ "image": IMAGE, "steps": [step, step], "within": "2m" })).commit("talk");
+    shop.push(&["create"]).ok();
+    platform.cli(&["run", "talk", "-f", "--fleet", shop.id()]).ok();
+    let label = platform.label();
+    eventually(Duration::from_secs(150), "the run's containers are gone", || {
+        let left = ids(Thing::Container, &[&label]);
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    });
+    let search = format!("fleet={}&container=talk", shop.id());
+    finds(&platform, &format!("{search}&query=stream:stderr"), &["done", "done"]);
+    let found = lines(&platform, &format!("{search}&query=-stream:stderr"));
+    let wrong = found.iter().enumerate().find(|(nth, it)| it["text"] != format!("number {}", nth % LINES));
+    assert!(wrong.is_none(), "{wrong:#?} of {}", found.len());
+    assert_eq!(found.len(), 2 * LINES);
+    assert!(!platform.log().contains("last lines may be unread"), "{}", platform.log());
 }
 
 #[track_caller]

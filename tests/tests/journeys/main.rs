@@ -6,6 +6,7 @@ mod faults;
 mod front;
 mod kills;
 mod logs;
+mod logs_docker;
 mod metrics;
 mod neighbours;
 mod plans;

@@ -14,6 +14,7 @@ use tests::descriptors::{IMAGE, plain};
 use tests::{Platform, eventually};
 
 const ADDRESS: &str = "vera.unmistakable@example.org";
+const NEW_ADDRESS: &str = "vera.unmistakably.new@example.org";
 
 /// A person with a token.
 struct Person<'p> {
@@ -60,7 +61,12 @@ impl<'p> Person<'p> {
 
     /// Opens the stream of events; hears when it ends.
     fn stream(&self) -> Receiver<()> {
-        let request = agent(None).get(format!("{}/v1/events/stream", self.platform.url()));
+        self.open("/v1/events/stream")
+    }
+
+    /// Opens a stream; hears when it ends.
+    fn open(&self, path: &str) -> Receiver<()> {
+        let request = agent(None).get(format!("{}{path}", self.platform.url()));
         let response = request.header("authorization", format!("Bearer {}", self.token)).call().unwrap();
         assert_eq!(response.status(), 200);
         let mut body = response.into_body().into_reader();
@@ -186,13 +192,19 @@ fn tokens_end() {
     assert!(told.contains("`short` expired at 20"), "{told}");
 
     // Revoked: the next request is too late, and what is open ends.
-    let open = vera.stream();
+    let streams = [vera.stream(), vera.open("/v1/logs/tail")];
     let (_, list) = vera.get("/v1/tokens");
     let id = list["tokens"][0]["id"].as_str().unwrap();
     let before = Instant::now();
     platform.cli(&["token", "revoke", id]).ok();
     assert!(vera.denied().contains("was revoked"));
-    assert_eq!(open.recv_timeout(Duration::from_secs(1)), Err(RecvTimeoutError::Disconnected), "the stream goes on");
+    for open in streams {
+        assert_eq!(
+            open.recv_timeout(Duration::from_secs(1)),
+            Err(RecvTimeoutError::Disconnected),
+            "the stream goes on"
+        );
+    }
     assert!(before.elapsed() < Duration::from_secs(10));
     let typo = Person { platform: &platform, token: format!("{}x", platform.token()) };
     assert!(typo.denied().contains("length"), "{}", typo.denied());
@@ -239,6 +251,21 @@ fn an_erased_profile_leaves_its_name_and_nothing_else() {
     assert_eq!(vera.get("/v1/profiles").1["profiles"][0]["email"], ADDRESS);
     assert!(!files_with(&platform.data(), "profiles/vera").is_empty(), "the search finds what is there");
     assert_eq!(files_with(&platform.data(), ADDRESS), Vec::<String>::new());
+    let changed = vera.ask("PUT", "/v1/profiles/vera", Some(json!({ "email": NEW_ADDRESS })));
+    assert_eq!((changed.0, &changed.1["email"]), (200, &json!(NEW_ADDRESS)));
+    for (path, body, status) in [
+        ("/v1/profiles/admin", json!({ "email": ADDRESS }), 404),
+        ("/v1/profiles/vera", json!({}), 400),
+        ("/v1/profiles/vera", json!({ "email": "vera" }), 400),
+        ("/v1/profiles/vera", json!({ "email": ADDRESS, "name": "eve" }), 400),
+    ] {
+        assert_eq!(vera.ask("PUT", path, Some(body)).0, status, "{path}");
+    }
+    platform.cli(&["profile", "email", "vera", "--none"]).ok();
+    assert_eq!(vera.get("/v1/profiles").1["profiles"][0]["email"], Value::Null);
+    platform.cli(&["profile", "email", "vera", ADDRESS]).ok();
+    assert_eq!(vera.get("/v1/profiles").1["profiles"][0]["email"], ADDRESS);
+    assert_eq!(platform.cli(&["profile", "email", "vera"]).code, 2, "an address, or --none");
     assert_eq!(platform.cli(&["profile", "erase", "vera"]).code, 2, "it asks for --yes");
     platform.cli(&["profile", "erase", "vera", "--yes"]).ok();
     assert!(vera.denied().contains("erased"));
@@ -249,8 +276,10 @@ fn an_erased_profile_leaves_its_name_and_nothing_else() {
     let list = platform.cli(&["profile", "list"]).ok();
     assert!(!list.contains("vera") && !list.contains(ADDRESS), "{list}");
     platform.stop();
-    assert_eq!(files_with(&platform.data(), ADDRESS), Vec::<String>::new());
-    assert!(!platform.log().contains(ADDRESS));
+    for address in [ADDRESS, NEW_ADDRESS] {
+        assert_eq!(files_with(&platform.data(), address), Vec::<String>::new());
+        assert!(!platform.log().contains(address));
+    }
     platform.up(&[]);
 }
 

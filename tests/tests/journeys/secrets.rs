@@ -60,6 +60,20 @@ fn secret_refused() {
     assert!(cases[..4].iter().all(|(_, _, _, secret, _)| !platform.log().contains(secret)), "{}", platform.log());
     found_nowhere(&platform.data().join("nats"), "MIIEpAIBAAKCAQEA");
 
+    // Nor in a commit below the tip, whichever ref brings it.
+    shop.write("containers/c.json", with_env(json!({ "DB_PASSWORD": "hunter2" }))).commit("a secret");
+    fs::remove_file(shop.path().join("containers/c.json")).unwrap();
+    shop.commit("taken away again");
+    shop.git(&["tag", "v1"]).ok();
+    let refs = shop.refs().ok();
+    for pushed in ["main", "v1", "main:refs/heads/other"] {
+        let push = shop.push_to(&shop.remote(), &[], &[pushed]);
+        let push = push.refused(&["containers/c.json:", "`DB_PASSWORD`", "rebase", "refused, nothing changed"]);
+        assert!(!push.text.contains("hunter2"), "the terminal shows it:\n{}", push.text);
+    }
+    assert_eq!(shop.refs().ok(), refs);
+    shop.git(&["reset", "--quiet", "--hard", "HEAD~2"]).ok();
+
     // The way out: said once, with its reason, and it is like any other value from then on.
     let allowed = json!({ "value": "hunter2", "$allow": "not a secret: everybody's demo" });
     let commit = shop.write("containers/b.json", with_env(json!({ "DB_PASSWORD": allowed }))).commit("allowed");

@@ -1,8 +1,11 @@
 //! Tasks: a run for each trigger, in a sandbox, told from edge to edge, and once through `kill -9` of everything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::descriptors::IMAGE;
@@ -11,7 +14,9 @@ use tests::{Fleet, Platform, eventually};
 
 /// How many runs, and how often everything is killed meanwhile.
 const RUNS: usize = 50;
-const KILLS: usize = 5;
+const KILLS: usize = 20;
+/// What is killed has been up for less than this: a run takes about as long.
+const UP: Duration = Duration::from_millis(900);
 /// How long anything may take that is waited for.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -34,6 +39,11 @@ fn ask(platform: &Platform, url: &str, method: &str, path: &str, key: Option<&st
     let mut response = ureq::Agent::new_with_config(config).run(request.body(()).unwrap()).ok()?;
     let body = response.body_mut().read_to_string().ok()?;
     Some((response.status().as_u16(), serde_json::from_str(&body).unwrap_or(Value::Null)))
+}
+
+/// Somewhere between nothing and `most`.
+fn random(most: Duration) -> Duration {
+    most.mul_f64(f64::from(RandomState::new().hash_one(0) as u32) / f64::from(u32::MAX))
 }
 
 fn runs_of(fleet: &Fleet<'_>, platform: &Platform) -> Vec<Value> {
@@ -73,30 +83,36 @@ fn task_runs_once() {
     shop.push(&["create"]).ok();
 
     let path = format!("/v1/fleets/{}/tasks/mark/runs", shop.id());
-    let mut wanted: Vec<String> = (0..RUNS).rev().map(|index| format!("trigger-{index}")).collect();
-    let mut ids = BTreeSet::new();
-    let mut next_kill = 1;
-    let limit = Instant::now() + LIMIT;
-    while let Some(key) = wanted.pop() {
-        assert!(Instant::now() < limit, "{} triggers are left", wanted.len());
-        // In the middle of the runs that are under way, at another moment each time.
-        if ids.len() >= next_kill * RUNS / (KILLS + 1) && next_kill <= KILLS {
-            thread::sleep(Duration::from_millis(150 * next_kill as u64));
+    let (url, kills) = (Mutex::new(platform.url()), AtomicUsize::new(0));
+    // Two or three triggers between one kill and the next, wherever each of them is just then.
+    let trigger = |index: usize| {
+        let key = format!("trigger-{index}");
+        eventually(LIMIT, &format!("{key} is taken"), || {
+            if index > (kills.load(Ordering::Relaxed) + 1) * RUNS / KILLS {
+                return Err("it is not its turn yet".to_owned());
+            }
+            let url = url.lock().unwrap().clone();
+            match ask(&platform, &url, "POST", &path, Some(&key)) {
+                Some((202, run)) => Ok(run["id"].as_str().unwrap().to_owned()),
+                Some((503, _)) | None => Err("the platform is away".to_owned()),
+                Some(other) => panic!("{other:?}"),
+            }
+        })
+    };
+    let ids: BTreeSet<String> = thread::scope(|scope| {
+        let ids = scope.spawn(|| (0..RUNS).map(trigger).collect());
+        for _ in 0..KILLS {
+            thread::sleep(random(UP));
             platform.kill();
             platform.up(&[]);
-            next_kill += 1;
+            *url.lock().unwrap() = platform.url();
+            kills.fetch_add(1, Ordering::Relaxed);
         }
-        match ask(&platform, &platform.url(), "POST", &path, Some(&key)) {
-            Some((202, run)) => {
-                ids.insert(run["id"].as_str().unwrap().to_owned());
-                // The same trigger once more is the same run.
-                let again = ask(&platform, &platform.url(), "POST", &path, Some(&key)).unwrap();
-                assert_eq!((again.0, &again.1["id"]), (202, &run["id"]));
-            }
-            Some((503, _)) | None => wanted.push(key),
-            Some(other) => panic!("{other:?}"),
-        }
-    }
+        ids.join().unwrap()
+    });
+    // The same trigger once more is the same run.
+    let (_, again) = ask(&platform, &platform.url(), "POST", &path, Some("trigger-0")).unwrap();
+    assert!(ids.contains(again["id"].as_str().unwrap()), "{again}");
     assert_eq!(ids.len(), RUNS);
 
     let runs = eventually(LIMIT, "every run ends", || {
@@ -113,13 +129,17 @@ fn task_runs_once() {
 
     // Each end once in the log, and each step once in the volume.
     let mut ends: BTreeMap<String, usize> = BTreeMap::new();
-    for event in shop.events().of_type("run.succeeded") {
-        *ends.entry(event.data["run"].as_str().unwrap().to_owned()).or_default() += 1;
+    let events = shop.events();
+    for kind in ["run.succeeded", "run.failed", "run.cancelled"] {
+        for event in events.of_type(kind) {
+            *ends.entry(event.data["run"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
     }
     assert_eq!(ends.len(), RUNS);
     assert!(ends.values().all(|count| *count == 1), "{ends:?}");
     let volume = format!("{}:/data", shop.name_of("data"));
-    let done = docker::docker(&["run", "--rm", "--volume", &volume, IMAGE, "cat", "/data/done"]).ok();
+    let done = ["run", "--rm", "--network", "none", "--volume", &volume, IMAGE, "cat", "/data/done"];
+    let done = docker::docker(&done).ok();
     for id in &ids {
         for word in ["begins", "ends"] {
             let line = format!("{id} {word}");
@@ -221,7 +241,10 @@ fn what_users_try_first_is_told() {
 
     let mut scheduled = task("true");
     scheduled["schedule"] = json!({ "cron": "* * *", "timezone": "Europe/Berln" });
-    shop.write("tasks/tick.json", scheduled).commit("a schedule");
-    shop.push(&[]).refused(&["tasks/tick.json:", "`* * *` has 3 fields", "five fields", "Europe/Berlin"]);
+    let text = serde_json::to_string_pretty(&scheduled).unwrap();
+    let line = 1 + text.lines().position(|it| it.contains("\"cron\"")).unwrap();
+    shop.write_text("tasks/tick.json", &text).commit("a schedule");
+    let cron = format!("tasks/tick.json:{line}:13: `cron`: `* * *` has 3 fields");
+    shop.push(&[]).refused(&[&cron, "five fields", "write \"* * * * *\"", "did you mean `Europe/Berlin`?"]);
     nothing_is_left(&platform);
 }

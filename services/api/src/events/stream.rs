@@ -19,7 +19,7 @@ const LAST: &str = "last-event-id";
 const PIECE: usize = 64 << 10;
 
 /// The events behind the one that the client saw last, without loss and without doubling.
-pub(crate) async fn follow(api: Api, mut call: Call) -> Result<Response, Problem> {
+pub(crate) async fn follow(api: Api, call: Call) -> Result<Response, Problem> {
     const EXPECTED: &str = "a position, such as 17";
     let filter = Filter::read(&call)?;
     let (name, after) = match call.header(LAST).map(str::trim).filter(|it| !it.is_empty()) {
@@ -36,7 +36,7 @@ pub(crate) async fn follow(api: Api, mut call: Call) -> Result<Response, Problem
         return Err(Problem::bad_parameter(name, &after.to_string(), &expected));
     }
     let log = Log { follow: api.bus.follow(Which::All, after), filter, over: false };
-    sse::answer(&api, &mut call, log)
+    sse::answer(&api, &call, log)
 }
 
 struct Log {

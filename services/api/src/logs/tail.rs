@@ -41,7 +41,7 @@ impl FromStr for At {
 }
 
 /// The lines behind the one that the client saw last, without loss and without doubling; else from now on.
-pub(crate) async fn tail(api: Api, mut call: Call) -> Result<Response, Problem> {
+pub(crate) async fn tail(api: Api, call: Call) -> Result<Response, Problem> {
     let filter = filter(&call)?;
     let expr = filter.expr().map_err(|error| Problem::bad_query(&error))?;
     let last = api.bus.lines_kept().await.map_err(|error| problem(&error))?.last;
@@ -63,7 +63,7 @@ pub(crate) async fn tail(api: Api, mut call: Call) -> Result<Response, Problem> 
         return Err(Problem::bad_parameter("after", &after.to_string(), &expected));
     }
     let lines = api.bus.lines(after);
-    sse::answer(&api, &mut call, Tail { lines, filter, expr, skip })
+    sse::answer(&api, &call, Tail { lines, filter, expr, skip })
 }
 
 struct Tail {

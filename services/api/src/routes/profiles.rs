@@ -60,6 +60,23 @@ pub(super) const ROUTES: &[Route] = &[
         handler: |api, call| Box::pin(profiles::create(api, call)),
     },
     Route {
+        method: Method::PUT,
+        path: "/v1/profiles/{name}",
+        operation: "change_profile",
+        summary: "Change the mail address of one's own profile, or take it away; the admin, anybody's.",
+        parameters: &[NAME],
+        body: Some("ProfileChange"),
+        answer: Answer {
+            status: 200,
+            summary: "the profile; of the address that it had nothing is left",
+            content: &[(JSON, Some("Profile"))],
+            positioned: true,
+            problems: &[400, 404, 503],
+        },
+        needs: Action::Enter,
+        handler: |api, call| Box::pin(profiles::change(api, call)),
+    },
+    Route {
         method: Method::DELETE,
         path: "/v1/profiles/{name}",
         operation: "erase_profile",

@@ -45,7 +45,7 @@ pub(super) const ROUTES: &[Route] = &[
             summary: "the run, which will end one way",
             content: &[(JSON, Some("Run"))],
             positioned: true,
-            problems: &[400, 404, 409, 503],
+            problems: &[400, 404, 409, 503, 507],
         },
         needs: Action::Operate,
         handler: |api, call| Box::pin(runs::start(api, call)),

@@ -23,7 +23,7 @@ use schemas::fleet::Fleet;
 use schemas::names::FleetId;
 use schemas::query::{Fault, FleetAnswer, FleetLine, FleetRequest, FleetsAnswer, FleetsRequest};
 use serde_json::Value;
-use streams::{Bus, Expected, Server, ServerConfig, Users, clock};
+use streams::{Bus, Expected, Question, Server, ServerConfig, Users, clock};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
@@ -75,6 +75,21 @@ impl Platform {
     pub async fn stop(mut self) {
         self.answers.shutdown().await;
         self.server.take().unwrap().stop().await;
+    }
+
+    /// Answers every question of one kind as `look_up` says.
+    pub async fn answers<Q>(&mut self, look_up: impl Fn(&Q) -> Result<Q::Answer, Fault> + Send + 'static)
+    where
+        Q: Question + Send + Sync + 'static,
+        Q::Answer: Send,
+    {
+        let mut questions = self.bus.answer::<Q>().await.unwrap();
+        self.answers.spawn(async move {
+            while let Some(asked) = questions.next().await {
+                let answer = look_up(&asked.question);
+                asked.reply(answer).await.unwrap();
+            }
+        });
     }
 
     /// Answers every question about one fleet with this.

@@ -146,7 +146,10 @@ fn host(step: &Step, labels: &Labels) -> HostConfig {
         ..Default::default()
     };
     let named = step.volumes.iter().map(|(path, volume)| mount(path, volume));
-    let tmpfs = step.tmpfs.iter().map(|(path, size)| (path.clone(), format!("size={},mode=1777", size.0)));
+    // Where the image has such a folder, Docker takes over its mode: so it is its user's, who can write to it whatever that is.
+    let (uid, gid) = step.user.split_once(':').map_or((step.user.as_str(), "0"), |(uid, gid)| (uid, gid));
+    let options = |size: u64| format!("size={size},mode=1777,uid={uid},gid={gid}");
+    let tmpfs = step.tmpfs.iter().map(|(path, size)| (path.clone(), options(size.0)));
     let largest = step.largest_file.and_then(|bytes| i64::try_from(bytes).ok());
     HostConfig {
         network_mode: Some(step.network.clone().unwrap_or_else(|| "none".to_owned())),

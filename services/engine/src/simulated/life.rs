@@ -55,7 +55,8 @@ impl World {
             shown: shown(spec),
         };
         let (lines, files, records) = (Vec::new(), Files::new(), Vec::new());
-        let entry = Entry { seen, network: network.clone(), handlers: BTreeMap::new(), lines, files, records };
+        let (network, handlers) = (network.clone(), BTreeMap::new());
+        let entry = Entry { seen, network, handlers, lines, files, records, deaf: 0 };
         self.containers.insert(name.to_owned(), entry);
         self.tell(name, Action::Create, created_ns, None);
         Ok(id)

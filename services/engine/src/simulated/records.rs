@@ -25,12 +25,28 @@ impl Simulated {
         Ok(())
     }
 
+    /// Whoever follows the container's records now hears nothing more, as with Docker where its log file is rotated at
+    /// the wrong moment.
+    pub fn deafen(&self, container: &str) -> Result<(), EngineError> {
+        let mut world = self.world();
+        world.entry(container)?.deaf += 1;
+        world.changed();
+        Ok(())
+    }
+
+    /// See [`crate::Engine::last_record`].
+    pub async fn last_record(&self, container: &str) -> Result<Option<Record>, EngineError> {
+        let mut world = self.arrive().await?;
+        Ok(world.entry(container)?.records.last().cloned())
+    }
+
     /// See [`crate::Engine::records`].
     pub async fn records(&self, container: &str, since_ns: i64, follow: bool) -> Result<Records, EngineError> {
-        let (id, changes) = {
+        let (id, changes, deaf) = {
             let mut world = self.arrive().await?;
             let changes = world.changes();
-            (world.entry(container)?.seen.id.clone(), changes)
+            let entry = world.entry(container)?;
+            (entry.seen.id.clone(), changes, entry.deaf)
         };
         let start = (self.clone(), id, changes, 0_usize);
         let records = futures_util::stream::unfold(Some(start), move |state| async move {
@@ -44,6 +60,7 @@ impl Simulated {
                     }
                     match world.entry(&id) {
                         Err(_) => return None,
+                        Ok(entry) if follow && entry.deaf != deaf => Err(true),
                         Ok(entry) => {
                             while entry.records.get(at).is_some_and(|it| it.at_ns < since_ns) {
                                 at += 1;

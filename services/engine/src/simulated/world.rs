@@ -13,8 +13,9 @@ use crate::records::Record;
 use crate::seen::{Container, ImageInfo, Labels, NetworkAttachment, State};
 use crate::wake::{Action, Kind, Wake};
 
-/// The simulated time starts here, in nanoseconds since 1970, and goes on with the runtime's clock.
-const EPOCH: i64 = 1_700_000_000_000_000_000;
+/// The simulated time starts here where nobody says otherwise, in nanoseconds since 1970, and goes on with the runtime's
+/// clock.
+pub(super) const EPOCH: i64 = 1_700_000_000_000_000_000;
 
 /// What followers of events get.
 #[derive(Debug, Clone)]
@@ -37,6 +38,7 @@ pub(super) struct World {
     signals: broadcast::Sender<Signal>,
     /// Something was written, or a container's state changed.
     changes: watch::Sender<()>,
+    epoch: i64,
     started: Instant,
     last_ns: i64,
     last_id: u64,
@@ -52,6 +54,8 @@ pub(super) struct Entry {
     pub(super) lines: Vec<String>,
     pub(super) files: Files,
     pub(super) records: Vec<Record>,
+    /// How often those who followed its records were made deaf.
+    pub(super) deaf: u32,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +71,7 @@ pub(super) struct SimulatedNetwork {
 }
 
 impl World {
-    pub(super) fn new(signals: broadcast::Sender<Signal>) -> Self {
+    pub(super) fn new(signals: broadcast::Sender<Signal>, epoch: i64) -> Self {
         Self {
             away: false,
             latency: Duration::ZERO,
@@ -80,8 +84,9 @@ impl World {
             networks: BTreeMap::new(),
             signals,
             changes: watch::Sender::new(()),
+            epoch,
             started: Instant::now(),
-            last_ns: EPOCH,
+            last_ns: epoch,
             last_id: 0,
         }
     }
@@ -172,8 +177,8 @@ impl World {
 
     /// The time; no two are the same.
     pub(super) fn now(&mut self) -> i64 {
-        let elapsed = i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX - EPOCH);
-        self.last_ns = (EPOCH + elapsed).max(self.last_ns + 1);
+        let elapsed = i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX - self.epoch);
+        self.last_ns = (self.epoch + elapsed).max(self.last_ns + 1);
         self.last_ns
     }
 

@@ -65,7 +65,11 @@ pub async fn records_come_as_they_are_written_and_again_from_any_time(lab: &Lab)
     let rest = all(lab.engine.records(&name, since, true).await.unwrap()).await;
     assert!(texts(&rest, Output::Stdout).contains(&"last".to_owned()), "{rest:?}");
 
+    assert_eq!(lab.engine.last_record(&name).await.unwrap().as_ref(), rest.last());
+
     lab.engine.remove(&name).await.unwrap();
+    let last = lab.engine.last_record(&name).await;
+    assert!(matches!(last, Err(engine::EngineError::NotFound { .. })), "{last:?}");
     let gone = match lab.engine.records(&name, 0, true).await {
         Ok(mut records) => records.next().await,
         Err(error) => Err(error),

@@ -27,6 +27,24 @@ pub enum ProfileCommand {
         #[command(flatten)]
         output: Output,
     },
+    /// Change where its mail goes; of the address that it had nothing is left
+    #[command(after_help = "\
+Examples:
+  fleetlog profile email ann ann@new.example.org   one's own; the admin, anybody's
+  fleetlog profile email ann --none                take it away")]
+    Email {
+        /// Whose
+        #[arg(value_name = "NAME")]
+        name: ProfileName,
+        /// The new address
+        #[arg(value_name = "MAIL", required_unless_present = "none", conflicts_with = "none")]
+        email: Option<String>,
+        /// None from now on
+        #[arg(long)]
+        none: bool,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Erase one for ever: its tokens, its roles, and its mail address down to the bytes on disk
     #[command(after_help = "What it did stays in the log under its name: events are for ever.")]
     Erase {

@@ -78,7 +78,7 @@ fn show(event: &Shown, json: bool) -> Result<(), Failure> {
     }
     let kind = event.kind.strip_prefix("fleetlog.").unwrap_or(&event.kind);
     let kind = kind.rsplit_once(".v").map_or(kind, |(name, _)| name);
-    let whose = event.source.strip_prefix("/v1/fleets/").unwrap_or("platform");
+    let whose = whose(&event.source);
     let mut line =
         format!("{:>6}  {:.3}  {kind:<20}  {whose}  {}  by {}", event.position, event.time, event.subject, event.actor);
     for (name, value) in ["commit", "status", "error", "reason", "codes", "exit_code"].map(|it| (it, &event.data[it])) {
@@ -90,4 +90,25 @@ fn show(event: &Shown, json: bool) -> Result<(), Failure> {
         }
     }
     out::line(&line)
+}
+
+/// The fleet, the owner or the platform, whichever an event is about.
+fn whose(source: &str) -> &str {
+    let named = ["/v1/fleets/", "/v1/owners/"].iter().find_map(|it| source.strip_prefix(it));
+    named.unwrap_or("platform")
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::event::Scope;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_fleets_an_owners_or_the_platforms() {
+        let of = |scope: Scope| whose(&scope.source()).to_owned();
+        assert_eq!(of(Scope::Fleet("acme/shop".parse().unwrap())), "acme/shop");
+        assert_eq!(of(Scope::Owner("acme".parse().unwrap())), "acme");
+        assert_eq!(of(Scope::Platform), "platform");
+    }
 }

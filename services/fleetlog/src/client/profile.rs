@@ -83,6 +83,15 @@ pub fn profile(command: &ProfileCommand) -> Result<(), Failure> {
             }
             out::table("", &table)
         }
+        ProfileCommand::Email { name, email, none: _, output } => {
+            let body = json!({ "email": email });
+            let changed: Value = remote.send("PUT", &format!("{PROFILES}/{name}"), Some(&body))?.read()?;
+            if output.json {
+                return out::json(&changed);
+            }
+            let now = if email.is_some() { "has another mail address" } else { "has no mail address any more" };
+            out::line(&format!("`{name}` {now}"))
+        }
         ProfileCommand::Erase { name, yes: false } => Err(Failure::Usage(format!(
             "erasing `{name}` cannot be undone, and its name is never given again: say --yes"
         ))),

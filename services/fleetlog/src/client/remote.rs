@@ -1,7 +1,7 @@
 //! The platform, as the client reaches it.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -9,6 +9,7 @@ use ureq::Agent;
 
 use super::failure::Failure;
 use super::messages::Messages;
+pub use super::patience::Patience;
 use super::{here, login, out};
 
 /// Where the platform is when nothing says so.
@@ -19,10 +20,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 const REQUEST: Duration = Duration::from_secs(60);
 /// After so long a request that still waits is worth a line.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a platform that goes away in the middle of a wait may take to come back.
-const AWAY: Duration = Duration::from_secs(60);
-/// The time between two tries meanwhile.
-const AGAIN: Duration = Duration::from_millis(200);
 /// Bytes of one answer.
 const MAX_ANSWER: u64 = 64 << 20;
 
@@ -173,7 +170,9 @@ impl Remote {
         within: Duration,
     ) -> Result<(u16, Reply), Failure> {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
-        request = request.header("Accept", "application/json");
+        // Whatever comes of the connection, with the same key it happens once.
+        let key = streams::clock::new_id().to_string();
+        request = request.header("Accept", "application/json").header("Idempotency-Key", key);
         if let Some(token) = &self.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
@@ -181,25 +180,12 @@ impl Remote {
             request = request.header("Content-Type", "application/json");
         }
         let unusable = |error| Failure::Usage(format!("`{}{path}` cannot be asked for: {error}", self.url));
-        let text = body.map(Value::to_string);
-        let call = || match text {
-            Some(text) => request.body(text).map(|request| {
-                self.agent.run(self.agent.configure_request(request).timeout_global(Some(within)).build())
-            }),
-            None => request.body(()).map(|request| {
-                self.agent.run(self.agent.configure_request(request).timeout_global(Some(within)).build())
-            }),
-        };
-        let answer = patiently(&format!("waiting for {} …", self.url), || {
-            let read = |mut response: ureq::http::Response<ureq::Body>| {
-                let position =
-                    response.headers().get("fleetlog-position").and_then(|it| it.to_str().ok()?.parse().ok());
-                let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec()?;
-                Ok((response.status().as_u16(), Reply { position: position.unwrap_or(0), body }))
-            };
-            call().map(|response| response.and_then(read))
+        let request = request.body(body.map(Value::to_string).unwrap_or_default()).map_err(unusable)?;
+        let answer = patiently(&format!("waiting for {} …", self.url), || match self.send_once(&request, within) {
+            Err(error) if is_cut(&error) => self.send_once(&request, within),
+            answer => answer,
         });
-        let (status, reply) = answer.map_err(unusable)?.map_err(|error| self.unreachable(&error))?;
+        let (status, reply) = answer.map_err(|error| self.unreachable(&error))?;
         let problem = || serde_json::from_slice(&reply.body).unwrap_or_default();
         match status {
             401 => Err(Failure::NotAllowed(self.not_allowed(&problem()))),
@@ -208,6 +194,20 @@ impl Remote {
             503 => Err(Failure::NotReachable(detail(&problem(), status))),
             _ => Ok((status, reply)),
         }
+    }
+
+    fn send_once(&self, request: &ureq::http::Request<String>, within: Duration) -> Result<(u16, Reply), ureq::Error> {
+        let (parts, body) = request.clone().into_parts();
+        let mut response = if body.is_empty() {
+            let request = ureq::http::Request::from_parts(parts, ());
+            self.agent.run(self.agent.configure_request(request).timeout_global(Some(within)).build())?
+        } else {
+            let request = ureq::http::Request::from_parts(parts, body);
+            self.agent.run(self.agent.configure_request(request).timeout_global(Some(within)).build())?
+        };
+        let position = response.headers().get("fleetlog-position").and_then(|it| it.to_str().ok()?.parse().ok());
+        let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec()?;
+        Ok((response.status().as_u16(), Reply { position: position.unwrap_or(0), body }))
     }
 
     /// Opens a stream of messages that goes on behind the one with the id `last`.
@@ -301,6 +301,14 @@ fn good((status, reply): (u16, Reply)) -> Result<Reply, Failure> {
     }
 }
 
+/// Whether the connection was there and broke, so that nobody knows what came of the request.
+fn is_cut(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Io(error) => error.kind() != std::io::ErrorKind::ConnectionRefused,
+        _ => false,
+    }
+}
+
 fn agent(url: &str) -> Agent {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     let local = ["127.", "localhost", "[::1]"].iter().any(|it| host.starts_with(it));
@@ -315,36 +323,6 @@ fn agent(url: &str) -> Agent {
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|it| it.trim().to_owned()).filter(|it| !it.is_empty())
-}
-
-/// Bears a platform that goes away and comes back, as one does that is started again.
-#[derive(Default)]
-pub struct Patience {
-    since: Option<Instant>,
-}
-
-impl Patience {
-    /// It answered.
-    pub fn rest(&mut self) {
-        self.since = None;
-    }
-
-    /// It did not. Returns when it is time for another try; the failure, where it was away for too long.
-    pub fn bear(&mut self, failure: Failure) -> Result<(), Failure> {
-        let since = match self.since {
-            Some(since) => since,
-            None => {
-                out::note("the platform is away; waiting for it to come back");
-                *self.since.insert(Instant::now())
-            }
-        };
-        if since.elapsed() > AWAY {
-            return Err(failure);
-        }
-        // Nothing but another try tells when it is back.
-        std::thread::sleep(AGAIN);
-        Ok(())
-    }
 }
 
 /// What a problem document says.

@@ -23,13 +23,20 @@ impl Services {
         Ok(())
     }
 
-    /// Starts the half that collects.
-    pub(super) fn start_collecting(&mut self, agent: &Bus, engine: &Engine, node: &NodeName, installation: Uuid) {
-        let (node, engine) = (node.clone(), engine.clone());
-        let collecting =
-            logger::Agent::new(logger::AgentConfig { node, installation, engine }, agent.clone(), self.stop());
+    /// Starts the half that collects. Before those who remove containers: they ask it first.
+    pub(super) async fn start_collecting(
+        &mut self,
+        agent: &Bus,
+        engine: &Engine,
+        node: &NodeName,
+        installation: Uuid,
+    ) -> anyhow::Result<()> {
+        let config = logger::AgentConfig { node: node.clone(), installation, engine: engine.clone() };
+        let collecting = logger::Agent::start(config, agent.clone(), self.stop()).await;
+        let collecting = collecting.context("cannot start `collecting`")?;
         let readiness = collecting.readiness();
         self.look("collecting", move || readiness.ready());
         self.add("collecting", async { Ok(collecting.run().await?) });
+        Ok(())
     }
 }

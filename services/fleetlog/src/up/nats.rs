@@ -86,12 +86,20 @@ async fn bus(access: &Access, user: User) -> anyhow::Result<Bus> {
     bus.with_context(|| format!("`{}` cannot connect to the log", user.name()))
 }
 
-/// The installation that the log belongs to. An empty log begins here, with a new one.
-pub async fn installation(bus: &Bus, data: &Path) -> anyhow::Result<Uuid> {
+/// The installation that the log belongs to. An empty log begins here, with a new one; one that was begun with another
+/// master key is somebody else's: nobody's tokens would open, and what was sealed for it could not be read.
+pub async fn installation(bus: &Bus, data: &Path, key_mark: String) -> anyhow::Result<Uuid> {
     let opened = match opened(bus).await? {
         Some(opened) => opened,
-        None => open(bus).await?,
+        None => open(bus, key_mark.clone()).await?,
     };
+    ensure!(
+        opened.key_mark.as_ref().is_none_or(|it| *it == key_mark),
+        "the log belongs to the installation {}, which has another master key than `{}`: start with the data folder that \
+         the log was begun with, or with its `master.key` put there; or use another nats-server",
+        opened.installation,
+        data.join("master.key").display()
+    );
     let incarnation = bus.incarnation();
     ensure!(
         opened.incarnation == incarnation,
@@ -121,11 +129,12 @@ async fn opened(bus: &Bus) -> anyhow::Result<Option<LogOpened>> {
     }
 }
 
-async fn open(bus: &Bus) -> anyhow::Result<LogOpened> {
+async fn open(bus: &Bus, key_mark: String) -> anyhow::Result<LogOpened> {
     let opened = LogOpened {
         incarnation: bus.incarnation(),
         installation: streams::clock::new_id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        key_mark: Some(key_mark),
     };
     let draft = Draft {
         id: streams::clock::new_id(),

@@ -111,8 +111,8 @@ async fn start(
     if let Some(server) = server {
         server.drop_provision().await.context("cannot take the right to make streams away")?;
     }
-    let installation = nats::installation(&wires.platform, data).await?;
     let (keys, folder) = (profiles::Keys::derive(&master), data.join("profiles"));
+    let installation = nats::installation(&wires.platform, data, keys.mark()).await?;
     let profiles = profiles::Config { folder, keys, admin_token: keys::admin_token(data)? };
     services.start(plan, data, &wires, DigestKey::derive(&master), installation, profiles).await
 }

@@ -95,7 +95,7 @@ impl Services {
         let engine = Engine::from(Docker::connect(plan.docker.as_deref()));
         let node = plan.node.clone();
         self.start_measuring(&bus, &engine, &node, installation);
-        self.start_collecting(&bus, &engine, &node, installation);
+        self.start_collecting(&bus, &engine, &node, installation).await?;
         self.start_tasker(wires, &bus, &engine, &node, installation).await?;
         let config = shazam::AgentConfig { node, installation, engine, calls_in_flight: CALLS_IN_FLIGHT };
         let agent = shazam::Agent::start(config, bus, self.stop()).await.context("cannot start `agent`")?;

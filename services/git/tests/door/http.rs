@@ -19,7 +19,7 @@ pub async fn ask(platform: &Platform, head: &str, body: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-async fn connect(platform: &Platform) -> TcpStream {
+pub async fn connect(platform: &Platform) -> TcpStream {
     let url = platform.url("x/y");
     let address = url.strip_prefix("http://").unwrap().split('/').next().unwrap();
     TcpStream::connect(address).await.unwrap()

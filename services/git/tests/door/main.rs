@@ -10,4 +10,5 @@ mod progress;
 mod pushing;
 mod racing;
 mod refusing;
+mod revoking;
 mod workdir;

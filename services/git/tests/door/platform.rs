@@ -5,10 +5,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::middleware::map_request;
 use axum::serve::ListenerExt;
+use axum::{Extension, Router};
 use git::{Config, FaultPoint, Limits, RunError, Service};
 use schemas::access::Who;
 use schemas::event::{Data, Draft, Event, GitPushed, GitRefused, LevelRaised};
@@ -20,6 +20,7 @@ use streams::{Access, Bus, Expected, Projection, Server, ServerConfig, Users, Vi
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +34,11 @@ pub struct Platform {
     pub pause_at: Option<FaultPoint>,
     /// How long the service's appends try to find out what came of them.
     pub deadline: Duration,
+    /// Until when whoever is let in may go on.
+    pub over: CancellationToken,
+    /// Whether the registry answers, and how often it was asked.
+    pub registry_open: watch::Sender<bool>,
+    pub registry_asked: watch::Sender<usize>,
     server: Option<Server>,
     access: Access,
     registry: JoinSet<()>,
@@ -73,6 +79,9 @@ impl Platform {
             limits: Limits::default(),
             pause_at: None,
             deadline: Duration::from_secs(10),
+            over: CancellationToken::new(),
+            registry_open: watch::Sender::new(true),
+            registry_asked: watch::Sender::new(0),
             server: Some(server),
             access,
             registry: JoinSet::new(),
@@ -96,8 +105,11 @@ impl Platform {
         let (bus, following) = (self.bus.clone(), view.clone());
         self.registry.spawn(async move { following.run(bus, CancellationToken::new()).await.unwrap() });
         let mut questions = self.bus.answer::<FleetRequest>().await.unwrap();
+        let (mut open, count) = (self.registry_open.subscribe(), self.registry_asked.clone());
         self.registry.spawn(async move {
             while let Some(asked) = questions.next().await {
+                count.send_modify(|it| *it += 1);
+                open.wait_for(|open| *open).await.unwrap();
                 let FleetRequest { fleet, min_position } = asked.question.clone();
                 let answer = match view.at_least(min_position, Duration::from_secs(5)).await {
                     Ok(()) => {
@@ -132,13 +144,14 @@ impl Platform {
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (shutdown, bus) = (CancellationToken::new(), self.another_bus().await.with_deadline(self.deadline));
-        let stop = shutdown.clone();
+        let (stop, over) = (shutdown.clone(), self.over.clone());
         let mut starting = JoinSet::new();
         starting.spawn_on(
             async move {
                 let service = Service::start(config, bus, stop.clone()).await.unwrap();
                 service.ready().unwrap();
-                let door = Router::new().nest("/git", service.router()).layer(map_request(let_in));
+                let door =
+                    Router::new().nest("/git", service.router()).layer(map_request(let_in)).layer(Extension(over));
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap().to_string();
                 let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use schemas::event::{Level, LevelRaised, Refusal};
 
+use crate::http::ask;
 use crate::platform::Platform;
 use crate::workdir::{DB, Said, Workdir};
 
@@ -205,6 +206,80 @@ async fn objects_that_git_itself_refuses_leave_one_refusal_too() {
     })
     .await;
     left_one(&platform, &ann, &before, Refusal::NotAllowed, &["unpack"]).await;
+}
+
+/// Whatever a push brings stays for ever, by whichever ref and however far below the tip.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_in_any_commit_of_a_push_is_refused() {
+    let platform = Platform::started().await;
+    let ann = shop(&platform).await;
+    let before = ann.remote_refs().await;
+    let clean = ann.head().await;
+    let secret = r#"{ "image": "demo/tool:1", "env": { "DB_PASSWORD": "hunter2" } }"#;
+    let first = ann.commit(&[("containers/web.json", secret), ("README", "hunter2 is no descriptor's")]).await;
+    std::fs::remove_file(ann.path.join("containers/web.json")).unwrap();
+    let tip = ann.commit(&[]).await;
+    ann.run(&["tag", "-a", "-m", "annotated", "v1", &first]).await.good();
+    ann.run(&["tag", "v2", &tip]).await.good();
+    let mut count = 0;
+    for refs in [&["main"][..], &["main:refs/heads/other"], &["v1"], &["v2"], &["main", "v1", "v2"]] {
+        let said = ann.push(&["no-wait"], refs).await.bad();
+        let said = said.tells("containers/web.json:1:").tells("`DB_PASSWORD`").tells("refused, nothing changed");
+        said.tells(&format!("in {}", &first[..10])).tells("git rebase -i").hides("hunter2");
+        count += 1;
+        let refused = platform.refused("acme/shop").await;
+        assert_eq!(
+            (refused.len(), refused[count - 1].codes.as_slice()),
+            (count, ["likely-secret".to_owned()].as_slice())
+        );
+        assert_eq!(ann.remote_refs().await, before);
+    }
+    // A plan finds it as well, and leaves nothing.
+    ann.push(&["plan"], &["main"]).await.bad().tells("`DB_PASSWORD`");
+    assert_eq!(platform.refused("acme/shop").await.len(), count);
+    // A tag on a tree, and a descriptor that is none.
+    let tree = ann.rev(&format!("{first}^{{tree}}")).await;
+    ann.run(&["tag", "t1", &tree]).await.good();
+    ann.push(&[], &["t1"]).await.bad().tells("`DB_PASSWORD`");
+    ann.run(&["reset", "--quiet", "--hard", &clean]).await.good();
+    let token = format!("{}_{}", "ghp", "A1B2C3D4E5".repeat(4).get(..36).unwrap());
+    ann.commit(&[("containers/web.json", &format!("{{ nonsense\n{token}"))]).await;
+    std::fs::remove_file(ann.path.join("containers/web.json")).unwrap();
+    ann.commit(&[]).await;
+    ann.push(&[], &["main"]).await.bad().tells("containers/web.json:2:1: what looks like a GitHub token").hides(&token);
+
+    // Rewritten, it goes; and what is there already is not asked about again.
+    ann.run(&["reset", "--quiet", "--hard", &clean]).await.good();
+    ann.commit(&[("containers/web.json", "{ nonsense")]).await;
+    ann.commit(&[("containers/web.json", DB)]).await;
+    ann.run(&["tag", "v3"]).await.good();
+    ann.push(&["no-wait"], &["main", "v3"]).await.good();
+    assert_eq!(platform.pushed("acme/shop").await.len(), 2);
+}
+
+/// Events are for ever: who may only look must not fill the log by pushing in a loop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loop_of_refused_pushes_does_not_fill_the_log() {
+    let platform = Platform::started().await;
+    let ann = shop(&platform).await;
+    let head = "GET /git/acme/shop.git/info/refs?service=git-receive-pack HTTP/1.1\r\nx-role: viewer";
+    let begun = tokio::time::Instant::now();
+    let mut last = String::new();
+    for _ in 0..60 {
+        last = ask(&platform, head, b"").await;
+    }
+    assert!(last.starts_with("HTTP/1.1 429 "), "{last}");
+    assert!(last.contains("`ann` is `viewer`") && last.contains("not written to the log"), "{last}");
+    let few = 30 + usize::try_from(begun.elapsed().as_secs() / 10).unwrap() + 1;
+    let refused = platform.refused("acme/shop").await.len();
+    assert!((30..=few).contains(&refused), "{refused} of 60 are in the log");
+
+    // Others' refusals are remembered as ever, and so are those of who may push, up to as many.
+    ann.commit(&[("containers/api.json", "{")]).await;
+    ann.push(&[], &["main"]).await.bad().tells("containers/api.json:1:").hides("not written to the log");
+    assert_eq!(platform.refused("acme/shop").await.len(), refused + 1);
+    ann.commit(&[("containers/api.json", DB)]).await;
+    ann.push(&["no-wait"], &["main"]).await.good();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

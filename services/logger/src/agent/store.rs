@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use schemas::logs::{Batch, Cursor, Line, MAX_BATCH_LINES, Origin, Part};
@@ -14,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::State;
+use super::drain::Waits;
 use super::read::Said;
 use crate::error::AgentError;
 
@@ -43,6 +45,8 @@ pub(super) struct Store {
     bytes: usize,
     /// Containers to forget once that is stored.
     gone: Vec<String>,
+    /// Who waits until everything that was said before is stored.
+    waits: Vec<Waits>,
     /// Since when something waits.
     since: Option<Instant>,
     /// When the places were stored last.
@@ -70,6 +74,7 @@ impl Store {
             count: 0,
             bytes: 0,
             gone: Vec::new(),
+            waits: Vec::new(),
             since: None,
             stored: Instant::now(),
         }
@@ -91,13 +96,21 @@ impl Store {
                 next = next(&mut said, due) => next,
             };
             match next {
-                Some(Some(it)) => self.take(it),
+                Some(Some(it)) => self.take(it, state),
                 Some(None) => return Ok(End::Stopped),
                 None => {}
             }
-            let full = self.bytes >= BATCH_BYTES || self.count >= BATCH_LINES;
+            // Where somebody waits, one batch for all that is said by now.
+            while !self.waits.is_empty() && !self.is_full() {
+                let Ok(it) = said.try_recv() else { break };
+                self.take(it, state);
+            }
+            if self.since.is_none() {
+                self.waits.drain(..).for_each(Waits::stored);
+            }
             let grows_old = !self.cursors.is_empty() && self.stored.elapsed() >= KEEP;
-            if full || grows_old || self.since.is_some_and(|it| it.elapsed() >= LINGER) {
+            let lingered = self.since.is_some_and(|it| it.elapsed() >= LINGER);
+            if self.is_full() || grows_old || lingered || !self.waits.is_empty() {
                 let end = tokio::select! {
                     // What came of a batch that was under way, the next start reads.
                     () = shutdown.cancelled() => return Ok(End::Stopped),
@@ -110,7 +123,12 @@ impl Store {
         }
     }
 
-    fn take(&mut self, said: Said) {
+    fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES || self.count >= BATCH_LINES
+    }
+
+    fn take(&mut self, said: Said, state: &State) {
+        state.moves.fetch_add(1, Ordering::Relaxed);
         match said {
             Said::Read { origin, cursor, lines } => {
                 let id = origin.id.clone();
@@ -124,6 +142,7 @@ impl Store {
                 self.lines.entry(id).or_default().extend(lines);
             }
             Said::Gone { origin } => self.gone.push(origin.id.clone()),
+            Said::Awaited(waits) => return self.waits.push(waits),
         }
         self.since.get_or_insert_with(Instant::now);
     }
@@ -149,8 +168,10 @@ impl Store {
             match self.bus.store_lines(&self.node, &batch, self.last).await {
                 Ok(sequence) => {
                     self.last = sequence;
+                    state.moves.fetch_add(1, Ordering::Relaxed);
                     state.stuck(None);
                     metrics::counter!("fleetlog_log_lines_collected_total").increment(lines as u64);
+                    self.waits.drain(..).for_each(Waits::stored);
                     return Ok(None);
                 }
                 Err(error @ LinesError::Overtaken { .. }) => {

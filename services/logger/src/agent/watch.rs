@@ -14,13 +14,19 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::drain::{Ask, Waits};
+use super::gap::lost;
 use super::join::Joiner;
-use super::read::{Closed, News, Reader, Said, lost};
+use super::read::{Closed, News, Reader, Said};
 
+/// The label that says whose a container is.
+const INSTALLATION: &str = "fleetlog.installation";
 /// Everything is looked at again after so long.
 const EVERY: Duration = Duration::from_secs(60);
 /// Between two tries to reach Docker.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Removals that wait for one container.
+const ASKS: usize = 4;
 /// Digits of Docker's id that tell containers of one host apart.
 const ID_DIGITS: usize = 16;
 
@@ -31,14 +37,25 @@ pub(super) struct Watch {
     /// Where the agent before us stopped, by id: what is not taken up is gone.
     pub recalled: BTreeMap<String, (Origin, Cursor)>,
     pub said: mpsc::Sender<Said>,
+    /// Who is about to remove a container.
+    pub asks: mpsc::Receiver<Ask>,
+    /// A reading that is silent for so long is compared with what Docker has.
+    pub quiet: Duration,
     pub shutdown: CancellationToken,
     pub readers: JoinSet<(String, Result<(), Closed>)>,
-    pub known: BTreeMap<String, watch::Sender<News>>,
+    pub known: BTreeMap<String, Known>,
+}
+
+/// A container that has a reader.
+pub(super) struct Known {
+    news: watch::Sender<News>,
+    /// Removals that wait for it.
+    asks: mpsc::Sender<Waits>,
 }
 
 impl Watch {
-    /// Watches until it is told to stop, or nobody listens any more.
-    pub async fn run(mut self) {
+    /// Watches until it is told to stop, or nobody listens any more. Hands back who asks, for the next watch.
+    pub async fn run(mut self) -> mpsc::Receiver<Ask> {
         let shutdown = self.shutdown.clone();
         loop {
             let end = tokio::select! {
@@ -53,12 +70,13 @@ impl Watch {
             }
         }
         self.readers.shutdown().await;
+        self.asks
     }
 
     /// Watches one connection. `Ok`: nobody listens any more.
     async fn connected(&mut self) -> Result<(), EngineError> {
         // Events first, then the list: what changes in between wakes us.
-        let scope = Scope::label("fleetlog.installation", self.installation.to_string());
+        let scope = Scope::label(INSTALLATION, self.installation.to_string());
         let mut wakes = self.engine.events(&scope).await?;
         self.list(&scope).await?;
         let mut next = Instant::now() + EVERY;
@@ -66,6 +84,7 @@ impl Watch {
             // Every arm is cancel-safe.
             tokio::select! {
                 wake = wakes.next() => self.wake(wake?),
+                Some(ask) = self.asks.recv() => self.ask(ask).await?,
                 () = tokio::time::sleep_until(next) => {
                     next = Instant::now() + EVERY;
                     self.list(&scope).await?;
@@ -77,7 +96,7 @@ impl Watch {
                     Ok((_, Err(Closed))) => return Ok(()),
                     Err(error) => {
                         tracing::error!(%error, "a reader of a container's lines broke off; it is read anew");
-                        self.known.retain(|_, news| !news.is_closed());
+                        self.known.retain(|_, it| !it.news.is_closed());
                     }
                 },
             }
@@ -90,11 +109,14 @@ impl Watch {
         for it in listed {
             let ran = it.state != State::Created;
             let runs = matches!(it.state, State::Running | State::Paused | State::Restarting);
-            self.news_of(&it.id, &it.labels, |news, new| news.starts += u64::from(runs || (new && ran)));
+            self.news_of(&it.id, &it.labels, |news, new| {
+                news.starts += u64::from(runs || (new && ran));
+                news.ended = !runs;
+            });
         }
-        for (id, news) in &self.known {
+        for (id, known) in &self.known {
             if !there.contains(id) {
-                news.send_modify(|it| (it.count, it.gone) = (it.count + 1, true));
+                known.news.send_modify(|it| (it.count, it.gone) = (it.count + 1, true));
             }
         }
         // Gone while nobody was here.
@@ -119,23 +141,47 @@ impl Watch {
         match wake.action {
             Action::Create | Action::Start => {
                 let starts = u64::from(wake.action == Action::Start);
-                self.news_of(&wake.id, &wake.labels, |news, _| news.starts += starts);
+                self.news_of(&wake.id, &wake.labels, |news, _| {
+                    news.starts += starts;
+                    news.ended = false;
+                });
             }
             Action::Die | Action::Destroy => {
-                if let Some(news) = self.known.get(&short(&wake.id)) {
+                if let Some(known) = self.known.get(&short(&wake.id)) {
                     let gone = wake.action == Action::Destroy;
-                    news.send_modify(|it| (it.count, it.gone) = (it.count + 1, it.gone || gone));
+                    known.news.send_modify(|it| {
+                        (it.count, it.ended, it.gone) = (it.count + 1, true, it.gone || gone);
+                    });
                 }
             }
             _ => {}
         }
     }
 
+    /// Lets the reader of a container answer whoever is about to remove it. One that has none may never have been seen.
+    async fn ask(&mut self, ask: Ask) -> Result<(), EngineError> {
+        let key = short(&ask.container);
+        if !self.known.contains_key(&key) {
+            let seen = self.engine.inspect(&ask.container).await?;
+            let ours = self.installation.to_string();
+            if let Some(seen) = seen.filter(|it| it.labels.get(INSTALLATION) == Some(&ours)) {
+                self.news_of(&seen.id, &seen.labels, |news, _| news.starts += u64::from(seen.started_ns.is_some()));
+            }
+        }
+        match self.known.get(&key) {
+            // A reader that is about to end, or full, drops it: then it is asked again.
+            Some(known) => drop(known.asks.try_send(ask.waits)),
+            // Gone, or a stranger's.
+            None => drop(self.said.send(Said::Awaited(ask.waits)).await),
+        }
+        Ok(())
+    }
+
     /// Tells a container's reader what happened; one that has none gets one.
     fn news_of(&mut self, id: &str, labels: &Labels, change: impl Fn(&mut News, bool)) {
         let key = short(id);
-        if let Some(news) = self.known.get(&key) {
-            news.send_modify(|it| {
+        if let Some(known) = self.known.get(&key) {
+            known.news.send_modify(|it| {
                 it.count += 1;
                 change(it, false);
             });
@@ -146,16 +192,21 @@ impl Watch {
         let recalled = self.recalled.remove(&key).map(|it| it.1);
         change(&mut first, recalled.is_none_or(|it| !it.drained));
         let (news, heard) = watch::channel(first);
+        let (asks, asked) = mpsc::channel(ASKS);
         let reader = Reader {
             engine: self.engine.clone(),
             id: id.to_owned(),
             origin: Arc::new(origin),
             joiner: Joiner::new(recalled.unwrap_or_default()),
             news: heard,
+            asked,
+            pending: Vec::new(),
             said: self.said.clone(),
+            quiet: self.quiet,
             to_its_end: false,
+            ended_ns: None,
         };
-        self.known.insert(key.clone(), news);
+        self.known.insert(key.clone(), Known { news, asks });
         self.readers.spawn(async move { (key, reader.run().await) });
     }
 }

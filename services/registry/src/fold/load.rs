@@ -72,6 +72,26 @@ pub struct LoadError {
     source: serde_json::Error,
 }
 
+impl LoadError {
+    /// About an object, by its id and its name.
+    pub fn new(object: i64, name: String, source: serde_json::Error) -> Self {
+        Self { object, name, source }
+    }
+}
+
+/// What a fleet's head holds: deploy branch, desired commit, since when, by whom.
+pub(crate) type Head = (String, Option<Oid>, u64, Option<String>);
+/// What a container's version holds: state, health, exit code, and Docker's time of the newest change and which.
+type Version = (State, Option<HealthState>, Option<i64>, i64, Change);
+/// What a container's version shows: state, health, exit code; none: it is gone.
+pub(crate) type Sighting = (State, Option<HealthState>, Option<i64>);
+
+/// Reads what a container's version shows.
+pub(crate) fn stored_sighting(value: &str) -> Result<Option<Sighting>, serde_json::Error> {
+    let (state, health, exit_code, _, _): Version = serde_json::from_str(value)?;
+    Ok((state != State::Removed).then_some((state, health, exit_code)))
+}
+
 impl Fold {
     /// The fold that wrote this.
     pub fn load(loaded: Loaded) -> Result<Self, LoadError> {
@@ -88,6 +108,7 @@ impl Fold {
 
 impl LoadedFleet {
     /// The fleet as it was.
+    #[cfg(test)]
     pub fn fleet(self) -> Result<Fleet, LoadError> {
         self.build().map(|(fleet, _)| fleet)
     }
@@ -117,7 +138,7 @@ impl LoadedFleet {
 fn take(it: Stored, fleet: &mut Fleet, track: &mut Track, files: &mut BTreeMap<Path, File>) -> Result<(), LoadError> {
     let Some(value) = it.value.as_deref() else { return Ok(()) };
     match it.kind {
-        Kind::Head => (fleet.deploy, fleet.commit, fleet.desired_at, fleet.desired_by) = it.read(value)?,
+        Kind::Head => (fleet.deploy, fleet.commit, fleet.desired_at, fleet.desired_by) = it.read::<Head>(value)?,
         Kind::Ref => drop(fleet.refs.insert(it.name.clone(), it.read::<Oid>(value)?)),
         Kind::Volume => drop(fleet.observed.volumes.insert(it.name.clone(), it.read::<ObservedThing>(value)?)),
         Kind::Network => drop(fleet.observed.networks.insert(it.name.clone(), it.read::<ObservedThing>(value)?)),
@@ -144,7 +165,7 @@ fn take(it: Stored, fleet: &mut Fleet, track: &mut Track, files: &mut BTreeMap<P
 
 impl Stored {
     fn error(&self, source: serde_json::Error) -> LoadError {
-        LoadError { object: self.object, name: self.name.clone(), source }
+        LoadError::new(self.object, self.name.clone(), source)
     }
 
     fn read<T: DeserializeOwned>(&self, value: &str) -> Result<T, LoadError> {
@@ -169,8 +190,7 @@ impl Stored {
 
     /// An observed container.
     pub(super) fn container(&self, value: &str) -> Result<(Name, ObservedContainer, Container), LoadError> {
-        let (state, health, exit_code, at_ns, change): (State, Option<HealthState>, Option<i64>, i64, Change) =
-            self.read(value)?;
+        let (state, health, exit_code, at_ns, change): Version = self.read(value)?;
         let (shared, text) = self.shared.as_ref().map_or((0, "null"), |(id, text)| (*id, text.as_str()));
         let identity: Identity = self.read(text)?;
         let since = self.read(self.since.as_deref().unwrap_or("[]"))?;
@@ -222,7 +242,7 @@ impl Stored {
 
 impl StoredRollout {
     fn build(self) -> Result<Rollout, LoadError> {
-        let error = |source| LoadError { object: 0, name: "a rollout".to_owned(), source };
+        let error = |source| LoadError::new(0, "a rollout".to_owned(), source);
         let mut rollout: Rollout = serde_json::from_str(&self.plan).map_err(error)?;
         for (step, value) in self.changes {
             if step < 0 {

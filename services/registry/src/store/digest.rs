@@ -14,7 +14,7 @@ const TABLES: [&str; 9] = [
     "SELECT * FROM pushes ORDER BY fleet, position",
     "SELECT * FROM objects ORDER BY fleet, kind, name",
     "SELECT * FROM shared ORDER BY id",
-    "SELECT * FROM versions ORDER BY object, position",
+    "SELECT * FROM versions ORDER BY id",
     "SELECT * FROM rollouts ORDER BY planned_at",
     "SELECT * FROM changes ORDER BY rollout, step, position",
 ];

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use schemas::query::{At, Fault, FaultCode};
 
 use super::StoreError;
+use super::key::POSITIONS;
 use super::read::{FleetRow, Snapshot};
 use crate::fold::nanoseconds;
 
@@ -82,9 +83,12 @@ impl Snapshot<'_> {
     fn never_deployed(&self, fleet: &FleetRow, prefix: &str) -> Result<Fault, StoreError> {
         let elsewhere = || {
             // A ref's value is the commit as JSON text.
-            let sql = "SELECT o.name FROM objects o JOIN versions v ON v.object = o.id
+            let sql = "SELECT o.name FROM objects o JOIN versions v ON v.id >= o.id * ?3 AND v.id < (o.id + 1) * ?3
                        WHERE o.fleet = ?1 AND o.kind = 1 AND v.value >= '\"' || ?2 AND v.value < '\"' || ?2 || 'g' LIMIT 1";
-            self.db.prepare_cached(sql)?.query_row(params![fleet.row, prefix], |row| row.get::<_, String>(0)).optional()
+            self.db
+                .prepare_cached(sql)?
+                .query_row(params![fleet.row, prefix, POSITIONS], |row| row.get::<_, String>(0))
+                .optional()
         };
         let id = &fleet.id;
         Ok(not_found(match elsewhere().map_err(self.failed())? {

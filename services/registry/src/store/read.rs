@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
-use schemas::fleet::{Fleet, Lines};
+#[cfg(test)]
+use schemas::fleet::Fleet;
+use schemas::fleet::Lines;
 use schemas::names::FleetId;
 use uuid::Uuid;
 
+use super::key::{self, key};
 use super::{SHAPE, StoreError, sqlite};
 use crate::fold::{Fold, Ids, LoadError, Loaded, LoadedFleet, Stored, StoredRollout};
 use crate::row::Kind;
@@ -14,9 +17,11 @@ use crate::row::Kind;
 /// So many of a fleet's newest rollouts belong to its state: as many as the fold keeps.
 const ROLLOUTS_KEPT: u32 = 100;
 
-/// The newest version of an object at a position.
-pub(crate) const NEWEST: &str = "SELECT position, value, since, shared FROM versions
-     WHERE object = ?1 AND position <= ?2 ORDER BY position DESC LIMIT 1";
+/// The newest version up to a key, and not before another: of one object, at a position.
+pub(crate) const NEWEST: &str = "SELECT id, value, since, shared FROM versions
+     WHERE id <= ?1 AND id >= ?2 ORDER BY id DESC LIMIT 1";
+/// A text that many versions share.
+pub(super) const SHARED: &str = "SELECT value FROM shared WHERE id = ?1";
 
 /// One moment of the database.
 pub(crate) struct Snapshot<'a> {
@@ -95,16 +100,7 @@ impl<'a> Snapshot<'a> {
         find().map_err(self.failed())
     }
 
-    /// What a fleet was after `position`: what should be and what was seen.
-    pub fn past(&self, fleet: &FleetRow, position: u64) -> Result<Fleet, StoreError> {
-        let objects = self.objects(fleet.row, position, &[]).map_err(self.failed())?;
-        let (row, id) = (fleet.row, fleet.id.clone());
-        let (lines, rollouts, runs) = (Lines::default(), Vec::new(), Vec::new());
-        let loaded = LoadedFleet { row, id, position, lines, objects, rollouts, runs };
-        loaded.fleet().map_err(self.unreadable())
-    }
-
-    /// The same with its rollouts and its runs.
+    /// What a fleet was after `position`, all of it.
     #[cfg(test)]
     pub fn whole_past(&self, fleet: &FleetRow, position: u64) -> Result<Fleet, StoreError> {
         self.whole(fleet, position).map_err(self.failed())?.fleet().map_err(self.unreadable())
@@ -171,14 +167,14 @@ impl<'a> Snapshot<'a> {
         position: u64,
     ) -> rusqlite::Result<Option<Stored>> {
         let mut version = self.db.prepare_cached(NEWEST)?;
-        let found = version.query_row(params![object, position], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, Option<i64>>(3)?))
+        let found = version.query_row([key(object, position), key(object, 0)], |row| {
+            Ok((key::position(row.get(0)?), row.get(1)?, row.get(2)?, row.get::<_, Option<i64>>(3)?))
         });
         let Some((position, value, since, shared)) = found.optional()? else { return Ok(None) };
         let shared = match shared {
             None => None,
             Some(id) => {
-                let mut text = self.db.prepare_cached("SELECT value FROM shared WHERE id = ?1")?;
+                let mut text = self.db.prepare_cached(SHARED)?;
                 Some((id, text.query_row([id], |row| row.get(0))?))
             }
         };

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
 
+use super::key::key;
 use super::read::Snapshot;
-use super::{SHAPE, StoreError, begin, fix_plans, sqlite};
+use super::{BUSY, Guard, SHAPE, StoreError, begin, fix_plans, sqlite};
 use crate::row::Row;
 
 /// Pages of the database that the writer keeps, in KiB: while it grows by single events, and in a rebuild.
@@ -26,8 +27,7 @@ CREATE INDEX pushes_by_oid ON pushes (fleet, oid);
 CREATE TABLE objects (fleet INTEGER NOT NULL, kind INTEGER NOT NULL, name TEXT NOT NULL, id INTEGER NOT NULL,
   first INTEGER NOT NULL, PRIMARY KEY (fleet, kind, name)) WITHOUT ROWID;
 CREATE TABLE shared (id INTEGER PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE versions (object INTEGER NOT NULL, position INTEGER NOT NULL, value TEXT, since TEXT, shared INTEGER,
-  PRIMARY KEY (object, position)) WITHOUT ROWID;
+CREATE TABLE versions (id INTEGER PRIMARY KEY, value TEXT, since TEXT, shared INTEGER);
 CREATE TABLE rollouts (planned_at INTEGER PRIMARY KEY, fleet INTEGER NOT NULL, id TEXT NOT NULL, plan TEXT NOT NULL);
 CREATE INDEX rollouts_by_fleet ON rollouts (fleet, planned_at);
 CREATE TABLE changes (rollout INTEGER NOT NULL, step INTEGER NOT NULL, position INTEGER NOT NULL, value TEXT NOT NULL,
@@ -42,6 +42,7 @@ CREATE INDEX runs_under_way ON runs (fleet) WHERE ended IS NULL;
 pub(crate) struct Writer {
     connection: Connection,
     path: PathBuf,
+    guard: Guard,
 }
 
 impl Writer {
@@ -64,7 +65,7 @@ impl Writer {
         };
         let connection = create().map_err(sqlite("make", path))?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self { connection, path: path.to_owned(), guard: Guard::new(path) })
     }
 
     /// Goes on with a database that is there and was looked at before.
@@ -74,6 +75,7 @@ impl Writer {
             let connection = Connection::open_with_flags(path, flags)?;
             connection.pragma_update(None, "journal_mode", "wal")?;
             fix_plans(&connection)?;
+            connection.busy_timeout(BUSY)?;
             // A power cut may take the newest transactions: they come again from the log.
             connection.pragma_update(None, "synchronous", "normal")?;
             connection.pragma_update(None, "cache_size", -i64::from(CACHE_KIB))?;
@@ -81,7 +83,7 @@ impl Writer {
         };
         let connection = open().map_err(sqlite("open", path))?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self { connection, path: path.to_owned(), guard: Guard::new(path) })
     }
 
     /// Ends the fast way of a new database: all of it is durable after this, and readers may come.
@@ -98,14 +100,6 @@ impl Writer {
         &self.path
     }
 
-    /// Looks whether the file is still there: SQLite goes on without a word with one that was removed.
-    pub fn is_there(&self) -> Result<(), StoreError> {
-        if self.path.exists() {
-            return Ok(());
-        }
-        Err(StoreError::Unfit { path: self.path.clone(), why: "was removed while it was in use".to_owned() })
-    }
-
     /// The digest of all that it holds.
     pub fn digest(&mut self) -> Result<String, StoreError> {
         let transaction = begin(&mut self.connection).map_err(sqlite("read", &self.path))?;
@@ -114,28 +108,30 @@ impl Writer {
 
     /// Writes rows and the position that they lead to, all of it or nothing.
     pub fn write(&mut self, rows: &[Row], position: u64) -> Result<(), StoreError> {
+        self.guard.look()?;
         let write = |connection: &mut Connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             put(&transaction, rows)?;
             transaction.prepare_cached("UPDATE meta SET position = ?1")?.execute([position])?;
             transaction.commit()
         };
-        write(&mut self.connection).map_err(sqlite("write", &self.path))
+        write(&mut self.connection).map_err(sqlite("write", &self.path))?;
+        // As long as it is now it has to stay.
+        self.guard.look()
     }
 }
 
 fn put(to: &Transaction<'_>, rows: &[Row]) -> rusqlite::Result<()> {
     let mut event = to.prepare_cached("INSERT INTO events (position, time, ahead, actor) VALUES (?1, ?2, ?3, ?4)")?;
-    let mut version = to.prepare_cached(
-        "INSERT OR REPLACE INTO versions (object, position, value, since, shared) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
+    let mut version =
+        to.prepare_cached("INSERT OR REPLACE INTO versions (id, value, since, shared) VALUES (?1, ?2, ?3, ?4)")?;
     let mut change =
         to.prepare_cached("INSERT INTO changes (rollout, step, position, value) VALUES (?1, ?2, ?3, ?4)")?;
     for row in rows {
         match row {
             Row::Event { position, time, ahead, actor } => event.execute(params![position, time, ahead, actor])?,
             Row::Version { object, position, value, since, shared } => {
-                version.execute(params![object, position, value, since, shared])?
+                version.execute(params![key(*object, *position), value, since, shared])?
             }
             Row::Change { rollout, step, position, value } => {
                 change.execute(params![rollout, step, position, value])?

@@ -54,6 +54,23 @@ pub fn push(position: u64, fleet: &str, commit: Option<&str>, variables: Value) 
     event(position, i64::try_from(position).unwrap(), Some(fleet), "ada", Data::GitPushed(data))
 }
 
+/// A container that runs, seen at its position.
+pub fn started(position: u64, fleet: &str, name: &str) -> Event {
+    let second = i64::try_from(position).unwrap();
+    let change = ContainerChange {
+        container: name.parse().unwrap(),
+        seen: seen(second),
+        docker_id: format!("{name}-1"),
+        image: Some(format!("an \"image\" of {name}")),
+        spec: None,
+        commit: None,
+        checked: false,
+        exit_code: None,
+        out_of_memory: false,
+    };
+    event(position, second, Some(fleet), "shazam", Data::ContainerStarted(change))
+}
+
 fn file(path: &str, value: Value) -> (Path, File) {
     let path: Path = path.parse().unwrap();
     let file = File::read(&path, value).unwrap();

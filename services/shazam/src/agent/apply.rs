@@ -1,5 +1,7 @@
 //! Makes one container what it should be, whatever it is now. Doing it again does nothing.
 
+use std::time::Instant;
+
 use engine::{Container, EngineError, NetworkAttachment, State};
 use schemas::descriptors::Condition;
 use schemas::names::{FleetId, Name};
@@ -117,7 +119,10 @@ impl Host {
 
     /// Stops a container of ours and removes it, and tells both.
     async fn take_away(&self, command: &Command, seen: &Container, slot: &Slot) -> Result<(), StepError> {
-        self.stop(command, seen, slot).await?;
+        self.ask_to_end(seen).await?;
+        // Once it is gone, nobody can read what it said last.
+        let (told, ()) = tokio::join!(self.tell_stopped(command, seen, slot), self.have_read(seen));
+        told?;
         self.engine.remove(&seen.id).await?;
         let why = Why::Step(command.cause);
         self.tell_removed(slot, &command.fleet, &command.container, &seen.id, None, why).await;
@@ -181,10 +186,33 @@ impl Host {
 
     /// Asks a container to end the way it was made to be asked, and tells how it ended.
     async fn stop(&self, command: &Command, seen: &Container, slot: &Slot) -> Result<(), EngineError> {
+        self.ask_to_end(seen).await?;
+        self.tell_stopped(command, seen, slot).await
+    }
+
+    async fn ask_to_end(&self, seen: &Container) -> Result<(), EngineError> {
         match self.engine.stop(&seen.id, None, seen.shown.stop.grace.into()).await {
-            Ok(()) | Err(EngineError::NotFound { .. }) => {}
-            Err(error) => return Err(error),
+            Ok(()) | Err(EngineError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Waits until everything that a container wrote which has ended is in the log; not for long, and not where nobody
+    /// collects it.
+    async fn have_read(&self, seen: &Container) {
+        let (begun, container) = (Instant::now(), &seen.name);
+        match self.bus.lines_drained(&self.node, &seen.id).await {
+            Ok(collected) => {
+                tracing::debug!(container, collected, took = ?begun.elapsed(), "its last lines are stored")
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, container, "a container is removed although its last lines may be unread");
+            }
+        }
+    }
+
+    async fn tell_stopped(&self, command: &Command, seen: &Container, slot: &Slot) -> Result<(), EngineError> {
         if let Some(stopped) = self.engine.inspect(&seen.id).await? {
             self.tell(slot, &command.fleet, &command.container, &stopped, Why::Asked(command.cause)).await;
         }

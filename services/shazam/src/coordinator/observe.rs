@@ -1,6 +1,8 @@
 //! Turns what agents report into events: steps that ended, and changes of state that are news.
 
-use schemas::event::{ContainerChange, Data, Level, RolloutStep, Scope, Sighting, StepStatus, ThingChange, WorkDead};
+use schemas::event::{
+    ContainerChange, Data, DeadWork, Level, RolloutStep, Scope, Sighting, StepStatus, ThingChange, WorkDead,
+};
 use schemas::fleet::{Fleet, HealthState, State};
 use schemas::names::NodeName;
 use schemas::work::{Change, ContainerReport, Report, StepReport, ThingReport, observation_id};
@@ -90,7 +92,8 @@ impl Coordinator {
 
     async fn step_ended(&mut self, obs: u64, node: NodeName, it: StepReport) -> Result<(), CoordinatorError> {
         if let Some(deliveries) = it.gave_up_after.filter(|_| self.is_under_way(&it)) {
-            let dead = WorkDead { node, fleet: it.fleet.clone(), rollout: it.rollout, step: it.step, deliveries };
+            let work = DeadWork::Step { rollout: it.rollout, step: it.step };
+            let dead = WorkDead { node, fleet: it.fleet.clone(), work, deliveries };
             let subject = format!("rollouts/{}", it.rollout);
             let draft = self.draft(Scope::Platform, subject, Some(it.rollout), Data::WorkDead(dead));
             if let Ok(position) = self.append(&draft, Expected::Any).await? {

@@ -1,11 +1,10 @@
 //! Removes the containers of runs that have ended. Not before the log says how: until then they are what is known of a
-//! run. And not at once: whoever collects the last lines gets a moment after the end.
+//! run. And not before their last lines are in the log, where somebody collects them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use engine::{Labels, Scope};
+use engine::{Labels, Listed, Scope};
 use futures_util::future::join_all;
 use schemas::names::FleetId;
 use schemas::runs::{RUN_LABEL, TASK_LABEL};
@@ -13,17 +12,13 @@ use uuid::Uuid;
 
 use super::host::{Host, Stands};
 
-/// How long an ended container stays for the collector of its lines.
-const LINGER: Duration = Duration::from_secs(2);
-
 /// Once the log says how a run ended, removes what is left of it.
 pub async fn after(host: &Host, fleet: &FleetId, run: Uuid) {
     while let Some(Stands::Open(_)) = host.stands(fleet, run).await {
         host.pause().await;
     }
-    tokio::select! {
-        () = host.shutdown.cancelled() => return,
-        () = tokio::time::sleep(LINGER) => {}
+    if host.shutdown.is_cancelled() {
+        return;
     }
     host.forget(run);
     let scope = host.of_run(run);
@@ -38,10 +33,21 @@ pub async fn after(host: &Host, fleet: &FleetId, run: Uuid) {
 }
 
 async fn remove(host: &Host, scope: &Scope) -> Result<(), engine::EngineError> {
-    for listed in host.engine.list(scope).await? {
+    let found = host.engine.list(scope).await?;
+    // Once they are gone, nobody can read what they said last.
+    join_all(found.iter().map(|it| have_read(host, it))).await;
+    for listed in found {
         host.engine.remove_step(&listed.id).await?;
     }
     Ok(())
+}
+
+/// Waits until everything that a step wrote is in the log; not for long, and not where nobody collects it.
+async fn have_read(host: &Host, step: &Listed) {
+    if let Err(error) = host.bus.lines_drained(&host.node, &step.id).await {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, container = step.name, "a step is removed although its last lines may be unread");
+    }
 }
 
 /// Looks once for what an earlier agent of this host left, and removes what belongs to runs that have ended.

@@ -44,6 +44,24 @@ pub struct StepEnd {
     pub outputs: BTreeMap<Key, String>,
 }
 
+/// Which limit a step has reached.
+#[derive(Clone, Copy)]
+enum Late {
+    /// Its own.
+    Step(Span),
+    /// The run's.
+    Run(Span),
+}
+
+impl std::fmt::Display for Late {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Step(within) => write!(f, "took longer than {within}: its `within`"),
+            Self::Run(within) => write!(f, "was stopped: the run took longer than {within}, its `within`"),
+        }
+    }
+}
+
 /// Sees to what the first step needs: image, network, volumes.
 pub async fn prepare(host: &Host, errand: &Errand) -> Result<(), EngineError> {
     let Errand { fleet, spec, .. } = errand;
@@ -139,16 +157,18 @@ impl Place<'_> {
             return Ok(Ok(failed));
         }
         let mut cancelled = self.slot.cancelled.subscribe();
+        let mut late = None;
         loop {
             let Some(seen) = self.host.engine.inspect(container).await? else {
                 return Ok(Ok(StepEnd::failed("lost its container: somebody removed it")));
             };
             if !matches!(seen.state, State::Running | State::Paused | State::Restarting) {
-                return Ok(Ok(self.ended(&seen).await?));
+                return Ok(Ok(self.ended(&seen, late).await?));
             }
-            let left = self.left(&seen);
+            let (left, limit) = self.left(&seen);
             if left.is_zero() {
                 self.stop(container).await?;
+                late = Some(limit);
                 continue;
             }
             // Every arm is cancel-safe: a wait that was dropped has waited for nothing.
@@ -196,20 +216,22 @@ impl Place<'_> {
         }
     }
 
-    /// How long a running container may go on.
-    fn left(&self, seen: &Container) -> Duration {
+    /// How long a running container may go on, and which limit it has reached then.
+    fn left(&self, seen: &Container) -> (Duration, Late) {
         let now = clock::now();
         let until = |from: Timestamp, within: Span| {
             let gone = now.duration_since(from);
             Duration::from(within).saturating_sub(Duration::try_from(gone).unwrap_or_default())
         };
-        let run = until(self.errand.since, self.errand.spec.within);
-        let step = self.rendered.within.map(|within| until(started(seen), within));
-        step.map_or(run, |step| step.min(run))
+        let whole = self.errand.spec.within;
+        let run = (until(self.errand.since, whole), Late::Run(whole));
+        let step = self.rendered.within.map(|within| (until(started(seen), within), Late::Step(within)));
+        step.filter(|step| step.0 <= run.0).unwrap_or(run)
     }
 
-    /// Reads what a container that has ended left. Everything comes from Docker: whoever looks again sees the same.
-    async fn ended(&self, seen: &Container) -> Result<StepEnd, Broken> {
+    /// Reads what a container that has ended left. `stopped`: we stopped it for this limit, whatever Docker's clock says.
+    /// All else comes from Docker: whoever looks again, after a restart, sees the same.
+    async fn ended(&self, seen: &Container, stopped: Option<Late>) -> Result<StepEnd, Broken> {
         let spec = &self.errand.spec;
         let finished = seen.finished_ns.map_or_else(clock::now, timestamp);
         let took = finished.duration_since(started(seen)).max(SignedDuration::ZERO);
@@ -219,16 +241,13 @@ impl Place<'_> {
             finished.duration_since(from)
                 >= SignedDuration::try_from(Duration::from(within)).unwrap_or(SignedDuration::MAX)
         };
-        let failed = exit_code != Some(0);
+        let step = || self.rendered.within.filter(|it| late(started(seen), *it)).map(Late::Step);
+        let run = || late(self.errand.since, spec.within).then_some(Late::Run(spec.within));
         // What was stopped at its limit may end with 0 all the same: it was not done.
-        let error = if let Some(within) = self.rendered.within.filter(|it| late(started(seen), *it)) {
-            Some(format!("took longer than {within}: its `within`"))
-        } else if late(self.errand.since, spec.within) {
-            Some(format!("was stopped: the run took longer than {}, its `within`", spec.within))
-        } else if failed {
-            Some(self.why(seen).await?)
-        } else {
-            None
+        let error = match stopped.or_else(step).or_else(run) {
+            Some(late) => Some(late.to_string()),
+            None if exit_code != Some(0) => Some(self.why(seen).await?),
+            None => None,
         };
         let path = format!("{OUTPUT_FOLDER}/{OUTPUT_FILE}");
         let read = match &error {

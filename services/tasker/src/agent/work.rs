@@ -109,14 +109,14 @@ async fn carry_out(host: &Host, errand: &Errand, fresh: bool, deliveries: u64) -
             None => return false,
         }
     };
-    let end = if deliveries > MAX_DELIVERIES {
-        run::give_up(host, errand, deliveries).await
-    } else {
-        run::to_its_end(host, errand, known.as_deref(), &slot).await
+    let gave_up_after = (deliveries > MAX_DELIVERIES).then_some(deliveries);
+    let end = match gave_up_after {
+        Some(deliveries) => run::give_up(host, errand, deliveries).await,
+        None => run::to_its_end(host, errand, known.as_deref(), &slot).await,
     };
     let news = match end {
         End::Succeeded { outputs } => RunNews::Succeeded { outputs },
-        End::Failed { step, exit_code, error } => RunNews::Failed { step, exit_code, error },
+        End::Failed { step, exit_code, error } => RunNews::Failed { step, exit_code, error, gave_up_after },
         End::Cancelled { by } => RunNews::Cancelled { by },
         End::Stopped => return false,
     };

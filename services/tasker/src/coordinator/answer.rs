@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use schemas::query::{
     Fault, FaultCode, RunAnswer, RunRequest, RunsAnswer, RunsRequest, TaskLine, TasksAnswer, TasksRequest,
 };
-use streams::{AtEnd, Question, Questions, View, clock};
+use streams::{AtEnd, Question, Questions, View};
 use tokio_util::sync::CancellationToken;
 
 use super::agenda::Agenda;
+use super::clock::Clock;
 use super::start::no_run;
 use crate::error::CoordinatorError;
 use crate::state::Tasks;
@@ -24,8 +26,8 @@ const MAX_PAGE: u32 = 1_000;
 pub(super) trait AboutTasks: Question + Send + Sync + 'static {
     /// The position that it wants.
     fn min_position(&self) -> u64;
-    /// The answer, at a position.
-    fn look_up(&self, tasks: &Tasks, position: u64) -> Result<Self::Answer, Fault>;
+    /// The answer, at a position; `now` is what schedules are read by.
+    fn look_up(&self, tasks: &Tasks, position: u64, now: Timestamp) -> Result<Self::Answer, Fault>;
 }
 
 impl AboutTasks for RunRequest {
@@ -33,7 +35,7 @@ impl AboutTasks for RunRequest {
         self.min_position
     }
 
-    fn look_up(&self, tasks: &Tasks, position: u64) -> Result<RunAnswer, Fault> {
+    fn look_up(&self, tasks: &Tasks, position: u64, _: Timestamp) -> Result<RunAnswer, Fault> {
         let run = tasks.fleets.get(&self.fleet).and_then(|it| it.run(self.run)).cloned();
         run.map(|run| RunAnswer { position, run }).ok_or_else(|| no_run(&self.fleet, self.run))
     }
@@ -44,7 +46,7 @@ impl AboutTasks for RunsRequest {
         self.min_position
     }
 
-    fn look_up(&self, tasks: &Tasks, position: u64) -> Result<RunsAnswer, Fault> {
+    fn look_up(&self, tasks: &Tasks, position: u64, _: Timestamp) -> Result<RunsAnswer, Fault> {
         let fleet = tasks.fleets.get(&self.fleet).ok_or_else(|| no_fleet(&self.fleet))?;
         let limit = self.limit.clamp(1, MAX_PAGE) as usize;
         let older = fleet.runs.range(..self.before.unwrap_or(u64::MAX)).rev().map(|(_, run)| run);
@@ -59,9 +61,8 @@ impl AboutTasks for TasksRequest {
         self.min_position
     }
 
-    fn look_up(&self, tasks: &Tasks, position: u64) -> Result<TasksAnswer, Fault> {
+    fn look_up(&self, tasks: &Tasks, position: u64, now: Timestamp) -> Result<TasksAnswer, Fault> {
         let fleet = tasks.fleets.get(&self.fleet).ok_or_else(|| no_fleet(&self.fleet))?;
-        let now = clock::now();
         let lines = fleet.desired.tasks.iter().map(|(name, task)| TaskLine {
             task: name.clone(),
             descriptor: task.clone(),
@@ -83,6 +84,7 @@ pub(super) async fn all<Q>(
     questions: Questions<Q>,
     view: &View<Tasks>,
     head: u64,
+    clock: &Clock,
     shutdown: &CancellationToken,
 ) -> Result<(), CoordinatorError>
 where
@@ -90,11 +92,11 @@ where
     Q::Answer: Send,
 {
     let served = questions.serve(AT_ONCE, AtEnd::Drop, shutdown, |question| {
-        let view = view.clone();
+        let (view, clock) = (view.clone(), clock.clone());
         async move {
             let wanted = question.min_position().max(head);
             match view.at_least(wanted, WITHIN).await {
-                Ok(()) => view.read(|tasks, position| question.look_up(tasks, position)),
+                Ok(()) => view.read(|tasks, position| question.look_up(tasks, position, clock.now())),
                 Err(behind) => {
                     let code = if view.stopped().is_some() { FaultCode::Stopped } else { FaultCode::Behind };
                     Err(Fault { code, message: format!("the tasker: {behind}") })

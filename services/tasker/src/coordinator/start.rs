@@ -35,6 +35,11 @@ impl Decider {
             reply(asked, Ok(RunAnswer { position, run })).await;
             return Ok(());
         }
+        if let Some(full) = self.view.read(|tasks, _| tasks.full.clone()) {
+            let message = format!("nothing was started: {full}; runs are started again once there is room");
+            reply(asked, Err(Fault { code: FaultCode::Full, message })).await;
+            return Ok(());
+        }
         let queued = match self.wanted(&fleet, &task, id, &actor, Trigger::Manual).await {
             Ok(wanted) => self.queue(&fleet, wanted).await,
             Err(fault) => Err(fault),

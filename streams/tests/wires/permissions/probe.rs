@@ -6,7 +6,7 @@ use streams::User;
 pub const STREAMS: [&str; 8] = ["EVENTS", "WORK", "OBS", "RUNS", "LOGS", "METRICS", "KEYS", "PACKS"];
 
 /// Subjects that somebody may want to append to.
-const SUBJECTS: [&str; 27] = [
+pub const SUBJECTS: [&str; 27] = [
     "evt.acme.shop.git",
     "evt.acme.shop.rollout",
     "evt.acme.shop.container",

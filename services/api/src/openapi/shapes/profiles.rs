@@ -17,6 +17,7 @@ pub(super) fn all() -> Value {
             "roles": { "type": "object", "additionalProperties": role() },
         })),
         "NewProfile": takes(json!({ "name": text(), "email": text() }), &["name"]),
+        "ProfileChange": takes(json!({ "email": or_null(text()) }), &["email"]),
         "Tokens": page("tokens", "Token"),
         "Token": object(json!({
             "id": id(),

@@ -1,0 +1,89 @@
+//! A fleet's state, as people see it: now and then have the same shape.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::descriptors::Desired;
+use crate::fleet::{Fleet, HealthState, ObservedContainer, ObservedTask, State};
+use crate::names::{FleetId, Name, Oid};
+
+/// What should be and what was seen. The names are the contract's.
+#[derive(Debug, Serialize)]
+pub struct FleetState<'a> {
+    /// The position that it shows.
+    pub position: u64,
+    /// Whose.
+    pub fleet: &'a FleetId,
+    /// The commit that is desired; none before the deploy branch's first push.
+    pub commit: Option<&'a Oid>,
+    /// The branch that is applied.
+    pub deploy: &'a str,
+    /// What should be.
+    pub desired: &'a Desired,
+    /// What was seen.
+    pub observed: ObservedState<'a>,
+}
+
+/// What was seen.
+#[derive(Debug, Serialize)]
+pub struct ObservedState<'a> {
+    /// Containers that are there, by their descriptor's name.
+    pub containers: BTreeMap<&'a Name, ContainerState<'a>>,
+    /// What came of each task's last run.
+    pub tasks: &'a BTreeMap<Name, ObservedTask>,
+}
+
+/// A container that is there.
+#[derive(Debug, Serialize)]
+pub struct ContainerState<'a> {
+    /// Docker's word.
+    pub state: State,
+    /// Docker's word, or the agent's; none: there is no check.
+    pub health: Option<HealthState>,
+    /// Where.
+    pub node: &'a str,
+    /// The image's id.
+    pub image: Option<&'a str>,
+    /// Docker's id.
+    pub docker_id: &'a str,
+    /// The commit that it was made for.
+    pub commit: Option<&'a str>,
+    /// How it ended.
+    pub exit_code: Option<i64>,
+    /// Position of the event that said so.
+    pub since: u64,
+}
+
+impl<'a> FleetState<'a> {
+    /// The state of a fleet that was folded up to `position`.
+    pub fn of(fleet: &'a Fleet, position: u64) -> Self {
+        let there = fleet.observed.containers.iter().filter(|(_, it)| it.state != State::Removed);
+        Self {
+            position,
+            fleet: &fleet.id,
+            commit: fleet.commit.as_ref(),
+            deploy: &fleet.deploy,
+            desired: &fleet.desired,
+            observed: ObservedState {
+                containers: there.map(|(name, it)| (name, ContainerState::of(it))).collect(),
+                tasks: &fleet.observed.tasks,
+            },
+        }
+    }
+}
+
+impl<'a> ContainerState<'a> {
+    fn of(it: &'a ObservedContainer) -> Self {
+        Self {
+            state: it.state,
+            health: it.health,
+            node: it.node.as_str(),
+            image: it.image.as_deref(),
+            docker_id: &it.docker_id,
+            commit: it.commit.as_ref().map(Oid::as_str),
+            exit_code: it.exit_code,
+            since: it.since,
+        }
+    }
+}

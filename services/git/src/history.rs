@@ -1,0 +1,159 @@
+//! Looks for likely secrets in everything that a push brings: each new commit, by whatever ref it came, not only the
+//! trees that are checked as a whole. What is accepted stays in Git and in the log for ever, whatever a later commit says.
+//!
+//! Reads the new descriptors and folders once each, so that the work is that of the pack: at most [`OBJECTS`] new
+//! objects and [`TOTAL`] bytes of descriptors.
+
+use std::collections::HashSet;
+
+use gix::ObjectId;
+use gix::bstr::ByteSlice;
+use gix::objs::tree::EntryKind as GitKind;
+use gix::objs::{CommitRefIter, Kind, TagRefIter, TreeRefIter};
+use schemas::check::{Content, EntryKind, Fault, MAX_BYTES, TreeFile, likely_secrets, wants};
+use schemas::names::Oid;
+
+use crate::candidate::{CandidateError, DEPTH, FOLDER, Objects};
+
+/// New commits, folders and descriptors that are looked at in one push.
+const OBJECTS: usize = 200_000;
+
+/// Bytes of new descriptors in one push.
+const TOTAL: u64 = 256 << 20;
+
+/// Commits with a secret that are told.
+const TOLD: usize = 10;
+
+/// What one commit holds.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) commit: String,
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// The likely secrets of all commits that only this push brings, the oldest first.
+pub(crate) fn secrets(objects: &Objects, tips: &[Oid]) -> Result<Vec<Found>, CandidateError> {
+    let mut look = Look { objects, seen: HashSet::new(), count: 0, bytes: 0 };
+    let mut found = Vec::new();
+    let (commits, trees) = look.commits(tips)?;
+    // The oldest first, so that the commit is named that brought it.
+    let roots = commits.into_iter().rev().map(|(commit, tree)| (commit.to_string(), tree));
+    for (commit, tree) in roots.chain(trees.into_iter().map(|tree| (tree.to_string(), tree))) {
+        let faults = look.tree(tree)?;
+        if !faults.is_empty() {
+            found.push(Found { commit, faults });
+            if found.len() == TOLD {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+struct Look<'a> {
+    objects: &'a Objects,
+    /// What was looked at, and under which path: a descriptor is judged by its folder.
+    seen: HashSet<(ObjectId, String)>,
+    count: usize,
+    bytes: u64,
+}
+
+impl Look<'_> {
+    /// The new commits with their trees, and the trees that a tag names without a commit.
+    #[allow(clippy::type_complexity, reason = "both lists are taken apart at once")]
+    fn commits(&mut self, tips: &[Oid]) -> Result<(Vec<(ObjectId, ObjectId)>, Vec<ObjectId>), CandidateError> {
+        let missing = |oid: &str, expected| CandidateError::Object { oid: oid.to_owned(), expected };
+        let mut waiting = Vec::new();
+        for tip in tips {
+            waiting.push(ObjectId::from_hex(tip.as_str().as_bytes()).map_err(|_| missing(tip.as_str(), "object"))?);
+        }
+        let (mut commits, mut trees) = (Vec::new(), Vec::new());
+        while let Some(oid) = waiting.pop() {
+            if !self.is_new(oid, "")? {
+                continue;
+            }
+            match self.objects.kind(&oid)? {
+                Kind::Commit => {
+                    let data = self.objects.bytes(&oid, Kind::Commit, "commit", FOLDER)?;
+                    let read = || CommitRefIter::from_bytes(&data, gix::hash::Kind::Sha1);
+                    let tree = read().tree_id().map_err(|_| missing(&oid.to_string(), "commit"))?;
+                    waiting.extend(read().parent_ids());
+                    commits.push((oid, tree));
+                }
+                Kind::Tag => {
+                    let data = self.objects.bytes(&oid, Kind::Tag, "tag", FOLDER)?;
+                    let target = TagRefIter::from_bytes(&data, gix::hash::Kind::Sha1).target_id();
+                    waiting.push(target.map_err(|_| missing(&oid.to_string(), "tag"))?);
+                }
+                Kind::Tree => {
+                    self.seen.remove(&(oid, String::new()));
+                    trees.push(oid);
+                }
+                // Without a path it is nobody's descriptor.
+                Kind::Blob => {}
+            }
+        }
+        Ok((commits, trees))
+    }
+
+    /// The likely secrets in what is new of a tree.
+    fn tree(&mut self, root: ObjectId) -> Result<Vec<Fault>, CandidateError> {
+        let mut faults = Vec::new();
+        let mut folders = vec![(String::new(), root, 0)];
+        while let Some((folder, oid, depth)) = folders.pop() {
+            if !self.is_new(oid, &folder)? {
+                continue;
+            }
+            let data = self.objects.bytes(&oid, Kind::Tree, "folder", FOLDER)?;
+            for entry in TreeRefIter::from_bytes(&data, gix::hash::Kind::Sha1) {
+                let entry = entry.map_err(|_| CandidateError::Object { oid: oid.to_string(), expected: "folder" })?;
+                let path = format!("{folder}{}", entry.filename.to_str_lossy());
+                if !wants(&path) {
+                    continue;
+                }
+                match entry.mode.kind() {
+                    GitKind::Tree if depth < DEPTH => {
+                        folders.push((format!("{path}/"), entry.oid.to_owned(), depth + 1));
+                    }
+                    GitKind::Blob | GitKind::BlobExecutable if self.is_new(entry.oid.to_owned(), &path)? => {
+                        faults.extend(self.file(&path, entry.oid)?);
+                    }
+                    // Known already, or nothing that says something here.
+                    _ => {}
+                }
+            }
+        }
+        faults.sort();
+        Ok(faults)
+    }
+
+    fn file(&mut self, path: &str, oid: &gix::hash::oid) -> Result<Vec<Fault>, CandidateError> {
+        let size = self.objects.size(oid)?;
+        if size > MAX_BYTES {
+            // No descriptor, and never applied.
+            return Ok(Vec::new());
+        }
+        self.bytes += size;
+        if self.bytes > TOTAL {
+            return Err(CandidateError::TooMuchAtOnce { what: "bytes of new descriptors", limit: TOTAL });
+        }
+        let bytes = self.objects.bytes(oid, Kind::Blob, "file", MAX_BYTES)?;
+        Ok(likely_secrets(TreeFile { path, kind: EntryKind::File, content: Content::Bytes(&bytes) }))
+    }
+
+    /// Whether it came with this push, and was not looked at yet under this path.
+    fn is_new(&mut self, oid: ObjectId, path: &str) -> Result<bool, CandidateError> {
+        if self.seen.contains(&(oid, path.to_owned())) || !self.objects.is_new(&oid) {
+            return Ok(false);
+        }
+        self.count += 1;
+        if self.count > OBJECTS {
+            return Err(CandidateError::TooMuchAtOnce {
+                what: "new commits, folders and descriptors",
+                limit: OBJECTS as u64,
+            });
+        }
+        self.seen.insert((oid, path.to_owned()));
+        Ok(true)
+    }
+}

@@ -40,7 +40,7 @@ const IDLE: usize = 2;
 /// How long a lock of somebody else's is waited for. Nobody else writes, so it is somebody who looks into the database.
 const BUSY: Duration = Duration::from_secs(1);
 /// Pages of the database that a reader keeps, in KiB.
-const READER_CACHE_KIB: u32 = 8_192;
+const READER_CACHE_KIB: u32 = 16_384;
 
 /// A database that is read.
 #[derive(Debug)]

@@ -3,17 +3,18 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use registry::{Readiness, Service};
 use schemas::descriptors::{Changes, Files};
 use schemas::event::{Data, Draft, GitPushed, Scope};
 use schemas::names::{FleetId, Oid};
-use schemas::query::VariablesRequest;
+use schemas::query::{Fault, FaultCode, VariablesRequest};
 use serde_json::json;
-use streams::{Bus, Expected, Server, ServerConfig, Users, clock};
+use streams::{AskError, Bus, Expected, Server, ServerConfig, Users, clock};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before a test fails.
@@ -91,10 +92,20 @@ impl Log {
         under_way.join_all().await;
     }
 
-    /// Waits until the database holds `position`.
+    /// Waits until the database holds `position`, also while it is made anew.
     pub async fn reaches(&self, position: u64) {
         let question = VariablesRequest { fleet: fleet(), at: None, min_position: position };
-        assert!(self.bus.ask(&question, PATIENCE).await.unwrap().position >= position);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.bus.ask(&question, PATIENCE).await {
+                Ok(answer) => return assert!(answer.position >= position),
+                Err(AskError::Fault(Fault { code: FaultCode::Behind, message })) => {
+                    assert!(Instant::now() < deadline, "position {position} is not reached: {message}");
+                }
+                Err(error) => panic!("position {position} is not reached: {error}"),
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Where the database lies that counts.

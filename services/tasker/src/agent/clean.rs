@@ -63,6 +63,8 @@ pub async fn left_over(host: Arc<Host>) {
         }
     };
     let runs: BTreeMap<Uuid, FleetId> = found.iter().filter_map(|it| run_of(&it.labels)).collect();
+    // What began since we did is no left-over, and may be so new that the tasker has not read of it yet.
+    let runs: BTreeMap<Uuid, FleetId> = runs.into_iter().filter(|(run, _)| !host.has_in_hand(*run)).collect();
     // As many as there are: each only waits.
     join_all(runs.iter().map(|(run, fleet)| after(&host, fleet, *run))).await;
 }

@@ -90,6 +90,11 @@ impl Host {
         slots.entry(run).or_insert_with(slot).clone()
     }
 
+    /// Whether this agent has the run in hand, and so cleans up behind it itself.
+    pub fn has_in_hand(&self, run: Uuid) -> bool {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&run)
+    }
+
     /// A run that has ended needs no slot.
     pub fn forget(&self, run: Uuid) {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);

@@ -25,6 +25,21 @@ pub async fn connect(platform: &Platform) -> TcpStream {
     TcpStream::connect(address).await.unwrap()
 }
 
+/// Begins to push a branch to `acme/shop`, and stops in the middle, once Git is at work on it.
+pub async fn half_a_push(platform: &Platform, branch: &str) -> TcpStream {
+    let mut stream = connect(platform).await;
+    let head = "POST /git/acme/shop.git/git-receive-pack HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\
+                content-type: application/x-git-receive-pack-request\r\n\r\n";
+    let command = format!("{} {} refs/heads/{branch}\0report-status side-band-64k", "0".repeat(40), "a".repeat(40));
+    let command = format!("{:04x}{command}0000PACK\0\0\0\u{2}\0\0\0\u{9}", command.len() + 4);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(command.as_bytes()).await.unwrap();
+    let folder = platform.folder().canonicalize().unwrap();
+    eventually("a child", || async { if processes_in(&folder).is_empty() { Err("none".to_owned()) } else { Ok(()) } })
+        .await;
+    stream
+}
+
 #[track_caller]
 fn says(answer: &str, status: u16, words: &str) {
     assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "expected {status}:\n{answer}");
@@ -85,16 +100,8 @@ async fn version_2_is_spoken_to_readers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pusher_who_hangs_up_in_the_middle_leaves_nothing() {
     let platform = Platform::started().await;
-    let mut stream = connect(&platform).await;
-    let head = "POST /git/acme/shop.git/git-receive-pack HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\
-                content-type: application/x-git-receive-pack-request\r\n\r\n";
-    let command = format!("{} {} refs/heads/main\0report-status side-band-64k", "0".repeat(40), "a".repeat(40));
-    let command = format!("{:04x}{command}0000PACK\0\0\0\u{2}\0\0\0\u{9}", command.len() + 4);
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(command.as_bytes()).await.unwrap();
+    let stream = half_a_push(&platform, "main").await;
     let folder = platform.folder().canonicalize().unwrap();
-    eventually("a child", || async { if processes_in(&folder).is_empty() { Err("none".to_owned()) } else { Ok(()) } })
-        .await;
     drop(stream);
     eventually("the end of the child and of its folder", || async {
         let left = (processes_in(&folder), folder.join("acme/shop.git").exists());

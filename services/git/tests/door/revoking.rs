@@ -6,7 +6,7 @@ use schemas::event::Refusal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use crate::http::connect;
+use crate::http::{connect, half_a_push};
 use crate::platform::{Platform, eventually, processes_in};
 use crate::workdir::{DB, Workdir};
 
@@ -90,16 +90,7 @@ async fn a_fetch_breaks_off() {
 async fn an_upload_breaks_off() {
     let platform = Platform::started().await;
     shop(&platform).await;
-    let mut stream = connect(&platform).await;
-    let head = "POST /git/acme/shop.git/git-receive-pack HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\
-                content-type: application/x-git-receive-pack-request\r\n\r\n";
-    let command = format!("{} {} refs/heads/x\0report-status side-band-64k", "0".repeat(40), "a".repeat(40));
-    let command = format!("{:04x}{command}0000PACK\0\0\0\u{2}\0\0\0\u{9}", command.len() + 4);
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(command.as_bytes()).await.unwrap();
-    let folder = platform.folder().canonicalize().unwrap();
-    eventually("a child", || async { if processes_in(&folder).is_empty() { Err("none".to_owned()) } else { Ok(()) } })
-        .await;
+    let mut stream = half_a_push(&platform, "x").await;
     platform.over.cancel();
     let mut answer = Vec::new();
     // Whether it breaks or ends, it is over.

@@ -1,4 +1,5 @@
-//! Adds one event to the log, exactly once, behind the event that the caller knows as the last one on its subject.
+//! Adds one event to the log, or a few that belong together, exactly once, behind the event that the caller knows as the
+//! last one on its subject.
 //!
 //! A publish that got no answer may be stored all the same, and a second one may then be answered by an error that looks
 //! like somebody else's doing. So every answer but a plain acknowledgement is resolved by reading, at the leader, the
@@ -29,25 +30,45 @@ impl Bus {
     /// Appending the same draft again, with the same expectation, is harmless and answers the same. Not cancel-safe: a
     /// caller that stops waiting does not know what came of it.
     pub async fn append(&self, draft: &Draft, expected: Expected) -> Result<u64, AppendError> {
-        let kind = draft.data.kind();
-        let (mut headers, body) = wire::encode_event(draft).map_err(|error| match error {
-            Unwritable::TooLarge { bytes, limit } => AppendError::TooLarge { kind, bytes, limit },
-            Unwritable::Json(error) => AppendError::Rejected { kind, code: 0, reason: error.to_string() },
-        })?;
+        self.append_one_or_all(draft, &[], expected).await
+    }
+
+    /// Appends several drafts of one subject: all of them, one right behind the other, or none. Answers the position of
+    /// the first one. An atomic batch costs the disk about what thirty plain appends do: for what would be false by half.
+    pub async fn append_all(&self, first: &Draft, rest: &[Draft], expected: u64) -> Result<u64, AppendError> {
+        self.append_one_or_all(first, rest, Expected::At(expected)).await
+    }
+
+    async fn append_one_or_all(&self, first: &Draft, rest: &[Draft], expected: Expected) -> Result<u64, AppendError> {
+        let kind = first.data.kind();
+        let mut message = encode(first)?;
+        // The server checks it once for each subject of a batch, and refuses a second word about it.
         if let Expected::At(position) = expected {
-            headers.insert("Nats-Expected-Last-Subject-Sequence", position.to_string());
+            message.headers.insert("Nats-Expected-Last-Subject-Sequence", position.to_string());
         }
-        let subject = event_subject(&draft.scope, draft.data.topic());
-        let message = Message { subject, headers, body: body.into() };
+        let rest = rest.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        if let Some(other) = rest.iter().find(|it| it.subject != message.subject) {
+            let reason = format!("a batch for `{}` holds an event for `{}`", message.subject, other.subject);
+            return Err(AppendError::Rejected { kind, code: 0, reason });
+        }
         if !self.is_connected() {
             // What the client is given while it is not connected, it keeps and sends later. So it is given nothing.
             return Err(AppendError::Unavailable);
         }
         let begun = Instant::now();
-        let end = Attempts { bus: self, draft, kind, expected, message, open: false }.run().await;
+        let end = Attempts { bus: self, draft: first, kind, expected, message, rest, open: false }.run().await;
         measure(kind, &end, begun);
         end
     }
+}
+
+fn encode(draft: &Draft) -> Result<Message, AppendError> {
+    let kind = draft.data.kind();
+    let (headers, body) = wire::encode_event(draft).map_err(|error| match error {
+        Unwritable::TooLarge { bytes, limit } => AppendError::TooLarge { kind, bytes, limit },
+        Unwritable::Json(error) => AppendError::Rejected { kind, code: 0, reason: error.to_string() },
+    })?;
+    Ok(Message { subject: event_subject(&draft.scope, draft.data.topic()), headers, body: body.into() })
 }
 
 /// Counts what came of an append, and how long it took.
@@ -73,6 +94,8 @@ struct Attempts<'a> {
     kind: &'static str,
     expected: Expected,
     message: Message,
+    /// What stands right behind it, in an atomic batch.
+    rest: Vec<Message>,
     /// Whether an attempt may have been stored, or may yet be, without our knowing.
     open: bool,
 }
@@ -81,7 +104,10 @@ impl Attempts<'_> {
     async fn run(mut self) -> Result<u64, AppendError> {
         let deadline = Instant::now() + self.bus.deadline;
         loop {
-            let outcome = self.bus.attempt(&self.message, deadline).await;
+            let outcome = match self.rest.as_slice() {
+                [] => self.bus.attempt(&self.message, deadline).await,
+                rest => self.bus.attempt_batch(&self.message, rest, deadline).await,
+            };
             // Looking makes sense only with a connection, and never longer than the deadline.
             let resolved = async {
                 connection::up_before(self.bus.link(), deadline).await;

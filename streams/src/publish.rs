@@ -22,6 +22,9 @@ const ATTEMPT: Duration = Duration::from_secs(3);
 /// Between two attempts that failed at once.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// The server's word for a batch of which it has stored something before, whatever else is wrong with it.
+const BATCH_HOLDS_DUPLICATE: u64 = 10_201;
+
 /// A message on its way into a stream.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
@@ -35,7 +38,7 @@ pub(crate) struct Message {
 pub(crate) enum Outcome {
     /// It is stored, by this attempt or (`duplicate`) by an earlier one with its message id.
     Stored { sequence: u64, duplicate: bool },
-    /// Not stored by this attempt: the last event on its subject is not the expected one.
+    /// Not stored by this attempt: the last event on its subject is not the expected one, or an earlier attempt stored it.
     WrongLast,
     /// Not stored by this attempt: the server refuses it for another reason.
     Refused { code: u64, reason: String },
@@ -79,7 +82,10 @@ impl Bus {
         };
         match serde_json::from_slice::<Response<PublishAck>>(&answer.payload) {
             Ok(Response::Ok(ack)) => Outcome::Stored { sequence: ack.sequence, duplicate: ack.duplicate },
-            Ok(Response::Err { error }) if error.error_code() == ErrorCode::STREAM_WRONG_LAST_SEQUENCE => {
+            Ok(Response::Err { error })
+                if error.error_code() == ErrorCode::STREAM_WRONG_LAST_SEQUENCE
+                    || error.error_code().0 == BATCH_HOLDS_DUPLICATE =>
+            {
                 Outcome::WrongLast
             }
             Ok(Response::Err { error }) => Outcome::Refused { code: error.error_code().0, reason: error.to_string() },
@@ -87,6 +93,36 @@ impl Bus {
                 tracing::error!(subject = message.subject, %error, "the server's answer cannot be read");
                 Outcome::Unknown
             }
+        }
+    }
+
+    /// Publishes a batch once, under an id of its own, and waits for the answer to its last message. What a broken
+    /// attempt left at the server is dropped there: nothing of a batch is stored before its last message is.
+    pub(crate) async fn attempt_batch(&self, first: &Message, rest: &[Message], deadline: Instant) -> Outcome {
+        let id = crate::clock::new_id().to_string();
+        let mut numbered: Vec<Message> = std::iter::once(first).chain(rest).cloned().collect();
+        for (number, message) in (1..).zip(&mut numbered) {
+            message.headers.insert("Nats-Batch-Id", id.as_str());
+            message.headers.insert("Nats-Batch-Sequence", number.to_string());
+        }
+        let Some(mut last) = numbered.pop() else { return Outcome::Unknown };
+        for Message { subject, headers, body } in numbered {
+            let (bytes, limit) = (body.len() + wire::header_bytes(&headers), self.max_payload());
+            if bytes > limit {
+                return Outcome::TooLarge { bytes, limit };
+            }
+            if let Err(error) = self.client().publish_with_headers(subject, headers, body).await {
+                tracing::debug!(%error, "a batch was not sent to its end");
+                return Outcome::Unknown;
+            }
+        }
+        last.headers.insert("Nats-Batch-Commit", "1");
+        match self.attempt(&last, deadline).await {
+            // The server names the place of the last one; they stand side by side.
+            Outcome::Stored { sequence, duplicate } => {
+                Outcome::Stored { sequence: sequence - rest.len() as u64, duplicate }
+            }
+            other => other,
         }
     }
 

@@ -63,6 +63,42 @@ async fn a_retry_after_a_lost_answer_is_answered_by_the_first_ones_position() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_together_is_stored_together_or_not_at_all() {
+    let rig = Rig::start().await;
+    let shop = fleet("acme/shop");
+    let batch = || [refused(&shop), refused(&shop), refused(&shop)];
+    let [first, rest @ ..] = batch();
+    assert_eq!(rig.bus.append_all(&first, &rest, 0).await.unwrap(), 1);
+    assert_eq!(rig.bus.head().await.unwrap(), 3);
+    let stored: Vec<_> = rig.bus.page(0, 10).await.unwrap().events.into_iter().map(|it| it.draft).collect();
+    assert_eq!(stored, [std::slice::from_ref(&first), &rest].concat());
+    // As if the answer had been lost.
+    assert_eq!(rig.bus.append_all(&first, &rest, 0).await.unwrap(), 1);
+    let [other, others @ ..] = batch();
+    let error = rig.bus.append_all(&other, &others, 1).await.unwrap_err();
+    assert!(matches!(error, AppendError::Refused { last: 2 }), "{error}");
+    let [elsewhere, ..] = [refused(&fleet("acme/other"))];
+    let error = rig.bus.append_all(&other, &[elsewhere], 3).await.unwrap_err();
+    assert!(matches!(error, AppendError::Rejected { .. }), "{error}");
+    assert_eq!(rig.bus.head().await.unwrap(), 3);
+    assert_eq!(rig.bus.append_all(&other, &others, 3).await.unwrap(), 4);
+    assert_eq!(rig.bus.append(&refused(&shop), Expected::At(6)).await.unwrap(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_batches_at_once_exactly_one_wins() {
+    let rig = Rig::start().await;
+    let shop = fleet("acme/shop");
+    let drafts: Vec<_> = (0..8).map(|_| (refused(&shop), [refused(&shop)])).collect();
+    let appends = drafts.iter().map(|(first, rest)| rig.bus.append_all(first, rest, 0));
+    let results = futures_util::future::join_all(appends).await;
+    let won = results.iter().filter(|it| matches!(it, Ok(1))).count();
+    let lost = results.iter().filter(|it| matches!(it, Err(AppendError::Refused { last: 1 }))).count();
+    assert_eq!((won, lost), (1, 7), "{results:?}");
+    assert_eq!(rig.bus.head().await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_many_at_once_exactly_one_wins() {
     let rig = Rig::start().await;
     let shop = fleet("acme/shop");

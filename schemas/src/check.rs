@@ -2,8 +2,11 @@
 //!
 //! Reads files as they came in; never looks at the disk, Docker or the log.
 
+mod doubts;
 mod fault;
 mod graph;
+mod hints;
+mod images;
 mod inside;
 mod judge;
 mod nearest;
@@ -70,7 +73,7 @@ const MAX_FAULTS: usize = 100;
 
 /// Checks a tree. Faults come sorted by file, line and column.
 pub fn check<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Result<Checked, Vec<Fault>> {
-    let mut tree = tree::Tree::read(files);
+    let tree = tree::Tree::read(files);
     let mut faults = Vec::new();
     for source in &tree.sources {
         inside::read(&tree, source, &mut faults);
@@ -79,10 +82,18 @@ pub fn check<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Result<Checke
     let texts = references::read(&tree, &variables, &mut faults);
     let renderable = values::follow(&tree, &variables, &texts, &mut faults);
     let desired = tree.desired();
+    inside::never_complete(&tree, &desired, &mut faults);
+    images::faults(&tree, &mut faults);
     ports::faults(&tree, &texts, &renderable, &desired, &mut faults);
-    faults.append(&mut tree.faults);
+    faults.extend(tree.faults.iter().cloned());
     secrets::refuse(&tree, &mut faults);
-    if faults.is_empty() { Ok(Checked { desired, warnings: tree.warnings }) } else { Err(sorted(faults)) }
+    let mut warnings = tree.warnings.clone();
+    if faults.is_empty() {
+        // Only now is it known that no text grows without end.
+        images::judge(&tree, &desired, &mut faults, &mut warnings);
+        doubts::tell(&tree, &texts, &desired, &mut warnings);
+    }
+    if faults.is_empty() { Ok(Checked { desired, warnings: sorted(warnings) }) } else { Err(sorted(faults)) }
 }
 
 /// What is most likely a secret in one file of a tree, whatever else is wrong with it: for commits that are carried and

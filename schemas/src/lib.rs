@@ -12,6 +12,7 @@ pub mod cron;
 pub mod descriptors;
 pub mod event;
 pub mod fleet;
+pub mod image;
 pub mod json;
 pub mod jsonschema;
 pub mod logs;

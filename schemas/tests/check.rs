@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers are part of the tests")]
 
+#[path = "check/mistakes.rs"]
+mod mistakes;
 #[path = "check/tasks.rs"]
 mod tasks;
 
@@ -203,7 +205,7 @@ fn values() {
               hint: write "5"
             containers/a.json:1:26: `command` is the string `sh -c true`
               expected: an array of strings
-              hint: a command is an array of arguments, such as ["sh","-c","sh -c true"]
+              hint: a command is an array of arguments: write ["sh","-c","true"]
             containers/a.json:1:54: `A` is the number 1
               expected: a string
               hint: write "1"
@@ -338,11 +340,11 @@ fn file_names() {
             warning: Containers/api.json:1:1: `Containers` is carried and ignored
               expected: `containers/`
               hint: move it if it was meant as a descriptor
-            warning: volume/data.json:1:1: `volume` is carried and ignored
-              expected: `volumes/`
-              hint: move it if it was meant as a descriptor
             warning: Fleet.json:1:1: `Fleet.json` is carried and ignored
               expected: `fleet.json`
+              hint: move it if it was meant as a descriptor
+            warning: volume/data.json:1:1: `volume` is carried and ignored
+              expected: `volumes/`
               hint: move it if it was meant as a descriptor
             no faults"#]],
     );
@@ -490,7 +492,11 @@ fn mounts_and_environment() {
 fn a_container_and_a_volume_may_share_a_name() {
     table(
         &[("containers/db.json", r#"{ "image": "x", "volumes": { "/data": "db" } }"#), ("volumes/db.json", "{}")],
-        expect!["no faults"],
+        expect![[r#"
+            warning: containers/db.json:1:12: image `x` has neither tag nor digest, and so means `latest`
+              expected: an image with a tag of a version, or with a digest
+              hint: such as "x:1.2" or "x@sha256:…"
+            no faults"#]],
     );
 }
 
@@ -663,6 +669,7 @@ fn ports() {
               hint: give all but one of them another port before the first `:`
             containers/a.json:2:48: `80` is no port mapping
               expected: `[address:]host:container[/tcp|udp]`, such as "127.0.0.1:8080:80"
+              hint: write "127.0.0.1:80:80"
             containers/b.json:2:34: host port 7000/tcp is published 2 times
               also: containers/b.json:2:54
               expected: each host port once

@@ -115,8 +115,14 @@ impl fmt::Display for Fault {
         for place in self.also.iter().take(PRINTED_PLACES) {
             write!(f, "\n  also: {place}")?;
         }
-        if let more @ 1.. = self.also.len().saturating_sub(PRINTED_PLACES) {
-            write!(f, "\n  also: {}", count(more, "more place"))?;
+        if let Some(rest) = self.also.get(PRINTED_PLACES..).filter(|rest| !rest.is_empty()) {
+            let more = count(rest.len(), "more place");
+            let told: BTreeSet<&str> = self.also.iter().take(PRINTED_PLACES).map(|it| it.path.as_str()).collect();
+            let files: BTreeSet<&str> = rest.iter().map(|it| it.path.as_str()).collect();
+            // Every file by name, so that nobody has to find the next one by pushing again.
+            let files: Vec<_> = files.difference(&told).map(|it| printable(it)).collect();
+            let within = if files.is_empty() { String::new() } else { format!(" in {}", files.join(", ")) };
+            write!(f, "\n  also: {more}{within}")?;
         }
         write!(f, "\n  expected: {}", printable(&self.expected))?;
         if let Some(hint) = &self.hint {

@@ -1,10 +1,10 @@
 //! Rules inside one descriptor that a schema cannot say: health, mounts, environment, needs, the deploy branch.
 
-use super::fault::{Fault, quote};
+use super::fault::{Fault, Place, quote};
 use super::nearest::{MAX_HINTED, did_you_mean, one_of};
 use super::tree::{Source, Tree};
 use super::{judge, rule};
-use crate::descriptors::{Kind, Path};
+use crate::descriptors::{Desired, Kind, Path, Restart};
 use crate::json::{Node, Spot, Value};
 
 /// Tells all faults of one descriptor.
@@ -79,7 +79,8 @@ fn mounts(tree: &Tree, source: &Source, root: &Node, faults: &mut Vec<Fault>) {
     let members = root.get("volumes").map(Node::members).unwrap_or_default();
     // Without slashes at the end, as written, and where.
     let mut paths: Vec<(&str, &str, _)> = Vec::new();
-    for member in members {
+    // What is the wrong way round has been told as such.
+    for member in members.iter().filter(|it| super::hints::turned_round(&it.key, &it.node).is_none()) {
         let path = member.key.as_str();
         let place = source.place(member.spot);
         let parts = || path.split('/').filter(|part| !part.is_empty());
@@ -88,6 +89,9 @@ fn mounts(tree: &Tree, source: &Source, root: &Node, faults: &mut Vec<Fault>) {
                 .then(|| format!("write \"/{path}\""));
             let expected = "an absolute path below `/`, without `.` and `..`";
             faults.push(Fault::new(place, "bad-mount", format!("bad mount path {}", quote(path)), expected).hint(hint));
+        } else if path.contains("{{") {
+            let seen = format!("a reference in the path {}: it would not be looked up", quote(path));
+            faults.push(Fault::new(place, "bad-mount", seen, "references in values only, the path written out"));
         } else {
             paths.push((path.trim_end_matches('/'), path, place));
         }
@@ -168,6 +172,28 @@ fn needs(tree: &Tree, source: &Source, name: &str, root: &Node, faults: &mut Vec
                 known_or_none(known()),
             );
             faults.push(fault.hint(if faults.len() < MAX_HINTED { did_you_mean(needed, known()) } else { None }));
+        }
+    }
+}
+
+/// Containers that others want to see completed, and that Docker starts again for ever.
+pub(super) fn never_complete(tree: &Tree, desired: &Desired, faults: &mut Vec<Fault>) {
+    for (source, (_, root)) in tree.sources.iter().filter_map(|it| Some((it, it.of(Kind::Container)?))) {
+        for member in root.get("needs").map(Node::members).unwrap_or_default() {
+            let name = member.key.parse::<crate::names::Name>();
+            let Some(needed) = name.ok().and_then(|it| desired.containers.get(&it)) else { continue };
+            let again = matches!(needed.restart, Restart::Always | Restart::UnlessStopped);
+            if member.node.text() == Some("completed") && again {
+                let (key, file) = (quote(&member.key), format!("containers/{}.json", member.key));
+                let seen = format!("{key} never completes: Docker starts it again whenever it ends");
+                let expected = "`restart` of a container that is to complete: `no` or `on-failure`";
+                let fault = Fault::new(source.place(member.node.spot), "never-completes", seen, expected);
+                faults.push(fault.hint(format!("add \"restart\": \"on-failure\" to {file}")).also(vec![Place {
+                    path: file,
+                    line: 1,
+                    column: 1,
+                }]));
+            }
         }
     }
 }

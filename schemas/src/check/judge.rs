@@ -1,6 +1,7 @@
 //! Holds a tree to the rule of its kind, and tells each deviation at its place.
 
 use super::fault::{Fault, Place, quote};
+use super::hints::{self, text_hint, type_hint};
 use super::nearest::{nearest, one_of};
 use super::rule::Rule;
 use crate::descriptors::{ALLOW, VALUE};
@@ -137,7 +138,13 @@ impl Judge<'_> {
         let mut meant = Vec::new();
         for member in members {
             let name = quote(&member.key);
-            if let Some(rule) = rule.properties.get(&member.key) {
+            if label == "`volumes`"
+                && let Some((path, volume)) = hints::turned_round(&member.key, &member.node)
+            {
+                let seen = format!("{name} is mapped to {}: the wrong way round", quote(path));
+                let expected = "path in the container → name of the volume, such as \"/data\": \"data\"";
+                self.fault(member.spot, "turned-round", seen, expected).hint = hints::turned_round_hint(path, volume);
+            } else if let Some(rule) = rule.properties.get(&member.key) {
                 self.node(rule, &member.node, &name);
             } else if let Some((_, rule)) = rule.by_pattern.iter().find(|(it, _)| it.regex.is_match(&member.key)) {
                 self.node(rule, &member.node, &name);
@@ -269,42 +276,4 @@ fn range(rule: &Rule) -> String {
         (None, Some(high)) => format!("up to {high}"),
         (None, None) => String::new(),
     }
-}
-
-/// What to write where the type is wrong.
-fn type_hint(rule: &Rule, node: &Node, label: &str) -> Option<String> {
-    let wants = |name: &str| rule.types.iter().any(|it| it == name);
-    match &node.value {
-        Value::Null => Some("leave the key out".to_owned()),
-        Value::Number(number) if wants("string") && rule.pattern.is_none() => Some(format!("write \"{number}\"")),
-        Value::Bool(value) if wants("string") && rule.pattern.is_none() && rule.choices.is_empty() => {
-            Some(format!("write \"{value}\""))
-        }
-        Value::Text(text) if wants("array") && (label == "`command`" || label == "`run`") => {
-            let shell =
-                format!("a command is an array of arguments, such as {}", serde_json::json!(["sh", "-c", text]));
-            (text.chars().count() <= 60).then_some(shell)
-        }
-        Value::Text(text) if wants("array") && text.chars().count() <= 60 => {
-            Some(format!("write {}", serde_json::json!([text])))
-        }
-        Value::Text(text) if (wants("integer") || wants("number")) && text.parse::<f64>().is_ok_and(f64::is_finite) => {
-            Some("leave the quotes out".to_owned())
-        }
-        _ => None,
-    }
-}
-
-/// What to write where a text does not match.
-fn text_hint(rule: &Rule, text: &str) -> Option<String> {
-    if text.trim().is_empty() {
-        return None;
-    }
-    let matches = |text: &str| rule.pattern.as_ref().is_some_and(|it| it.regex.is_match(text));
-    let units = ["s", "MiB"].into_iter().filter(|_| text.bytes().all(|it| it.is_ascii_digit()));
-    let close =
-        [text.to_lowercase(), text.to_uppercase(), text.to_lowercase().replace('_', "-"), text.trim().to_owned()];
-    let with_unit = units.map(|unit| format!("{text}{unit}"));
-    let found = close.into_iter().chain(with_unit).chain([format!("/{text}")]).find(|it| matches(it));
-    found.filter(|it| it.len() <= 64).map(|it| format!("write \"{it}\""))
 }

@@ -88,6 +88,10 @@ fn sandbox(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
             let expected = "an absolute path below `/`, without `.`, `..`, `:` and `,`";
             let seen = format!("bad path {} in `tmpfs`", quote(path));
             faults.push(Fault::new(source.place(member.spot), "bad-mount", seen, expected));
+        } else if path.contains("{{") {
+            let seen = format!("a reference in the path {}: it would not be looked up", quote(path));
+            let expected = "references in values only, the path written out";
+            faults.push(Fault::new(source.place(member.spot), "bad-mount", seen, expected));
         } else if members("volumes").iter().any(|it| it.key.trim_end_matches('/') == path.trim_end_matches('/')) {
             let seen = format!("{} is in `tmpfs` and in `volumes`", quote(path));
             faults.push(Fault::new(source.place(member.spot), "duplicate-mount", seen, "each path once"));

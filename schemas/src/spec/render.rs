@@ -103,12 +103,18 @@ impl Renderer<'_> {
             match Port::from_str(&text) {
                 Ok(port) => ports.push(port),
                 Err(_) if self.faults.len() > faults => {}
-                Err(_) => self.fault(
-                    &pointer,
-                    "bad-port",
-                    format!("`{text}` is no port mapping"),
-                    "`[address:]host:container[/tcp|udp]`, such as \"127.0.0.1:8080:80\"",
-                ),
+                Err(_) => {
+                    self.fault(
+                        &pointer,
+                        "bad-port",
+                        format!("`{text}` is no port mapping"),
+                        "`[address:]host:container[/tcp|udp]`, such as \"127.0.0.1:8080:80\"",
+                    );
+                    // One number alone says neither which it is nor for whom.
+                    if let (Ok(port @ 1..), Some(last)) = (text.parse::<u16>(), self.faults.last_mut()) {
+                        last.hint = Some(format!("write \"127.0.0.1:{port}:{port}\""));
+                    }
+                }
             }
         }
         ports.sort();

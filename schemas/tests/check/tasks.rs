@@ -48,7 +48,7 @@ fn steps() {
               expected: at least one item
             tasks/d.json:1:52: `run` is the string `echo hello`
               expected: an array of strings
-              hint: a command is an array of arguments, such as ["sh","-c","echo hello"]
+              hint: a command is an array of arguments: write ["echo","hello"]
             tasks/d.json:1:68: item 3 of `steps` is the string `echo hello`
               expected: an object
             tasks/d.json:1:82: missing key `run`

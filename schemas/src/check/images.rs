@@ -1,0 +1,62 @@
+//! Images of containers and tasks: names that Docker would refuse, and names that do not say which image it is.
+
+use super::fault::{Fault, quote};
+use super::tree::{Source, Tree};
+use crate::descriptors::{Desired, Kind, Path};
+use crate::image::{self, Pinned};
+use crate::json::Node;
+use crate::spec::resolve;
+
+/// Every image of a tree: where it stands and what it says.
+fn images(tree: &Tree) -> impl Iterator<Item = (&Source, &Node, &str)> {
+    let all = tree.sources.iter().filter(|it| matches!(it.at, Path::Named(Kind::Container | Kind::Task, _)));
+    all.filter_map(|source| {
+        let node = source.root.as_ref()?.get("image")?;
+        Some((source, node, node.text()?))
+    })
+}
+
+/// Names that are written out and that Docker would refuse.
+pub(super) fn faults(tree: &Tree, faults: &mut Vec<Fault>) {
+    for (source, node, text) in images(tree) {
+        // What is empty, or has blanks in it, has been told in other words.
+        let told = text.is_empty() || text.contains("{{") || text.chars().any(|c| c.is_whitespace() || c.is_control());
+        if !told && !image::is_name(text) {
+            faults.push(refused(source, node, text));
+        }
+    }
+}
+
+/// The same for names with references, once the tree has no other fault; and what is no fault for certain.
+pub(super) fn judge(tree: &Tree, desired: &Desired, faults: &mut Vec<Fault>, warnings: &mut Vec<Fault>) {
+    for (source, node, text) in images(tree) {
+        let Ok(image) = resolve(text, desired) else { continue };
+        if text.contains("{{") && !image::is_name(&image) {
+            faults.push(refused(source, node, &image));
+        }
+        let what = match image::pinned(&image) {
+            Pinned::Digest | Pinned::Tag => continue,
+            Pinned::Latest => "says `latest`: which image that is changes with every push to its registry",
+            Pinned::No => "has neither tag nor digest, and so means `latest`",
+        };
+        let name = image.strip_suffix(":latest").unwrap_or(&image);
+        let fault = Fault::new(
+            source.place(node.spot),
+            "unpinned-image",
+            format!("image {} {what}", quote(&image)),
+            "an image with a tag of a version, or with a digest",
+        );
+        warnings.push(fault.hint(format!("such as \"{name}:1.2\" or \"{name}@sha256:…\"")));
+    }
+}
+
+fn refused(source: &Source, node: &Node, image: &str) -> Fault {
+    let expected = "a name with a tag or digest, such as `demo/tool:1`";
+    let fault = Fault::new(source.place(node.spot), "bad-image", format!("{} is no image", quote(image)), expected);
+    let bare = image.split_once("://").map(|it| it.1).filter(|it| image::is_name(it));
+    let name = image.split(['@', ':']).next().unwrap_or_default();
+    let lower = image.replacen(name, &name.to_lowercase(), 1);
+    let lower =
+        (lower != image && image::is_name(&lower)).then(|| format!("image names are lower-case: write \"{lower}\""));
+    fault.hint(bare.map(|it| format!("write \"{it}\"")).or(lower))
+}

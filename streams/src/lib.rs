@@ -52,7 +52,7 @@ pub use self::level::{LevelError, LevelWatch, Room, Thresholds};
 pub use self::logs::{DRAIN_STEP, Kept, Lines, LinesError};
 pub use self::metrics::SampleReader;
 pub use self::progress::{Progress, Reached};
-pub use self::provision::{ProvisionError, provision};
+pub use self::provision::{ProvisionError, provision, verify};
 pub use self::read::Page;
 pub use self::reports::Reports;
 pub use self::request::{Asked, Question, Questions};

@@ -1,4 +1,4 @@
-//! Makes the streams of the catalog, once; ever after only checks that they are what the catalog says.
+//! Makes the streams of the catalog, once; ever after, and for who only joins, checks that they are what the catalog says.
 //!
 //! Never changes a stream: one that contradicts the catalog stops the start, because whoever made it so may have meant it.
 
@@ -23,7 +23,7 @@ const LEAST_BYTES: i64 = 8 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ProvisionError {
     /// There is no connection.
-    #[error("cannot make the streams")]
+    #[error("cannot get at the streams")]
     Connect(#[source] ConnectError),
     /// The server refuses or does not answer.
     #[error("cannot make or check stream `{stream}`")]
@@ -48,6 +48,12 @@ pub enum ProvisionError {
         seen: String,
         /// What it should be.
         expected: String,
+    },
+    /// The stream is not there, and nobody was asked to make it.
+    #[error("stream `{stream}` is not there")]
+    Missing {
+        /// The stream.
+        stream: &'static str,
     },
     /// The log carries no incarnation.
     #[error("stream `{stream}` has no incarnation in its metadata (`{key}` is {seen:?}): it was not made by us")]
@@ -82,6 +88,22 @@ pub async fn provision(access: &Access) -> Result<Uuid, ProvisionError> {
     incarnation.ok_or(ProvisionError::NoIncarnation { stream: EVENTS, key: INCARNATION, seen: None })
 }
 
+/// Checks that every stream is there and what the catalog says, and makes none: for who joins a log that others began.
+pub async fn verify(access: &Access) -> Result<(), ProvisionError> {
+    let connected = connection::connect(&access.as_user(User::Platform)).await;
+    let (client, _link) = connected.map_err(ProvisionError::Connect)?;
+    let jetstream = ContextBuilder::new().timeout(API_TIMEOUT).build(client);
+    for entry in STREAMS {
+        let stream = entry.name;
+        match jetstream.get_stream(stream).await {
+            Ok(found) => agrees(entry, &found.cached_info().config)?,
+            Err(error) if is_missing(&error.kind()) => return Err(ProvisionError::Missing { stream }),
+            Err(source) => return Err(ProvisionError::Api { stream, source: source.into() }),
+        }
+    }
+    Ok(())
+}
+
 async fn create_or_verify(
     jetstream: &Context,
     entry: &'static StreamEntry,
@@ -106,7 +128,7 @@ async fn create_or_verify(
         }
         Err(error) => return Err(api(error.into())),
     };
-    verify(entry, &found)?;
+    agrees(entry, &found)?;
     Ok(found)
 }
 
@@ -189,7 +211,7 @@ fn config(entry: &StreamEntry) -> Config {
 
 /// Compares what decides about the log's safety; replicas, placement and `max_bytes` are the operator's: what happens at
 /// the limit (`discard`) is compared.
-fn verify(entry: &StreamEntry, seen: &Config) -> Result<(), ProvisionError> {
+fn agrees(entry: &StreamEntry, seen: &Config) -> Result<(), ProvisionError> {
     let expected = config(entry);
     macro_rules! same {
         ($($field:ident),*) => {$(

@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
-use crate::{Api, reply};
+use crate::{Api, Look, reply};
 
 /// The process is alive: it answers.
 pub(crate) async fn alive() -> Result<Response, Problem> {
@@ -16,7 +16,12 @@ pub(crate) async fn alive() -> Result<Response, Problem> {
 
 /// Ready only where every service is.
 pub(crate) async fn ready(api: Api) -> Result<Response, Problem> {
-    let looks = api.services.iter().map(|(name, look)| (*name, look()));
+    looked(&api.services)
+}
+
+/// What a look at each of them shows.
+pub(crate) fn looked(services: &[(&'static str, Look)]) -> Result<Response, Problem> {
+    let looks = services.iter().map(|(name, look)| (*name, look()));
     let services: BTreeMap<_, _> = looks.collect();
     let ready = services.values().all(Option::is_none);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -45,7 +45,7 @@ pub use self::reply::POSITION;
 pub use self::router::router;
 pub use self::routes::{Answer, Parameter, Place, Route, Shape, is_open, routes};
 pub use self::sse::Until;
-pub use self::starting::starting;
+pub use self::starting::{bare, starting};
 
 /// Looks at one service: `None` is ready, else why not.
 pub type Look = Arc<dyn Fn() -> Option<String> + Send + Sync>;

@@ -78,6 +78,13 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "unknown-path", "no such path", detail)
     }
 
+    /// A process without the API.
+    pub(crate) fn not_served_here(path: &str) -> Self {
+        let detail =
+            format!("`{path}` is not served by this process: ask one that serves `api`, such as `fleetlog up`");
+        Self::new(StatusCode::NOT_FOUND, "unknown-path", "no such path", detail)
+    }
+
     /// The path is right, the thing is not there.
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "not found", detail)

@@ -4,6 +4,7 @@ mod logs;
 mod profiles;
 mod registry;
 mod runs;
+mod serve;
 mod up;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use self::logs::LogsOptions;
 pub use self::profiles::{LoginOptions, MemberCommand, ProfileCommand, TokenCommand};
 pub use self::registry::{DiffOptions, ReplayOptions, StateOptions, VarsOptions};
 pub use self::runs::{RunOptions, RunsOptions};
+pub use self::serve::{ServeFlags, Service};
 pub use self::up::{ConfigOptions, UpFlags};
 
 const FIRST_STEPS: &str = "\
@@ -46,6 +48,12 @@ pub enum Command {
     /// Run the platform: every service in this process, with its own nats-server
     #[command(after_help = UP)]
     Up(Box<UpFlags>),
+    /// Run some of the services on a NATS server that others share
+    #[command(after_help = serve::SERVE)]
+    Serve(Box<ServeFlags>),
+    /// Run what sits on a Docker host, for a platform on a NATS server that others share
+    #[command(after_help = serve::AGENT)]
+    Agent(Box<UpFlags>),
     /// Show every setting of `up`, and from where: flag, variable, file or default
     #[command(after_help = CONFIG)]
     Config(Box<ConfigOptions>),

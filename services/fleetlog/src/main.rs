@@ -1,7 +1,7 @@
 //! The one binary: the platform, its command-line client, and Git's hooks.
 //!
-//! As `up` it owns the data folder and runs every service in one process; as a client it speaks HTTP and never opens
-//! that folder. Called by a hook's name it is that hook, before anything else.
+//! As `up` it owns the data folder and runs every service in one process, as `serve` and `agent` some of them; as a client
+//! it speaks HTTP and never opens that folder. Called by a hook's name it is that hook, before anything else.
 
 mod cli;
 mod client;
@@ -21,6 +21,8 @@ fn main() -> ExitCode {
     }
     match cli::Cli::parse().command {
         Command::Up(flags) => up::main(&flags),
+        Command::Serve(flags) => up::serve(&flags),
+        Command::Agent(flags) => up::agent(&flags),
         Command::Config(options) => config::main(&options),
         Command::Client(command) => client::main(command),
     }

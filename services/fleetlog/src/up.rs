@@ -1,5 +1,6 @@
-//! `fleetlog up`: load, bind early, start every service, run, drain with a deadline, say how it ended.
+//! `fleetlog up`, `serve` and `agent`: load, bind early, start the services, run, drain with a deadline, say how it ended.
 
+mod choice;
 mod door;
 mod folder;
 mod keys;
@@ -12,6 +13,7 @@ mod nats;
 mod platform;
 mod services;
 mod signals;
+mod start;
 mod tasker;
 
 use std::process::ExitCode;
@@ -20,10 +22,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
+use self::choice::Choice;
 use self::platform::Plan;
 use self::signals::Signals;
-use crate::cli::UpFlags;
-use crate::config::{Config, Process};
+use crate::cli::{ServeFlags, Service, UpFlags};
+use crate::config::{Config, Process, UpOptions};
 
 pub use self::listen::address;
 
@@ -36,6 +39,20 @@ const BLOCKING: usize = 32;
 
 /// Runs the platform. 0: it was asked to stop and did; 1: it could not start or go on; 2: wrong usage.
 pub fn main(flags: &UpFlags) -> ExitCode {
+    begin(flags, Plan::of_all)
+}
+
+/// Runs some of the services, with the same ends.
+pub fn serve(flags: &ServeFlags) -> ExitCode {
+    begin(&flags.up, |options| Plan::of_some(options, Choice::of(&flags.services)))
+}
+
+/// Runs the halves that sit on a Docker host, with the same ends.
+pub fn agent(flags: &UpFlags) -> ExitCode {
+    begin(flags, |options| Plan::of_some(options, Choice::of(&[Service::Agent])))
+}
+
+fn begin(flags: &UpFlags, plan: impl FnOnce(UpOptions) -> anyhow::Result<Plan>) -> ExitCode {
     let options = match Config::read(flags, &Process) {
         Ok((_, options)) => options,
         Err(faults) => return crate::config::complain(&faults),
@@ -43,7 +60,7 @@ pub fn main(flags: &UpFlags) -> ExitCode {
     if let Err(error) = log::start(options.log.as_deref()) {
         return complain(2, &error);
     }
-    let plan = match Plan::read(options) {
+    let plan = match plan(options) {
         Ok(plan) => plan,
         Err(error) => return complain(2, &error),
     };

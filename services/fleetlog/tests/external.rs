@@ -3,50 +3,8 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
-use serde_json::Value;
-use support::{Folder, Platform, bare, wait_for};
-
-/// A nats-server without users; ended with the test.
-struct Nats {
-    child: Child,
-    url: String,
-}
-
-impl Nats {
-    fn start(folder: &Folder) -> Self {
-        let explicit = std::env::var_os("FLEETLOG_NATS_SERVER").map(std::path::PathBuf::from);
-        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/.tools/bin");
-        let program = streams::find_server(explicit.as_deref(), &[tools]).unwrap().path;
-        let config = folder.path().join("nats.conf");
-        let text = format!(
-            "listen: \"127.0.0.1:-1\"\nports_file_dir: \"{0}\"\nmax_payload: 8388608\njetstream {{ store_dir: \"{0}/store\", \
-             domain: fleetlog, sync_interval: always }}\n",
-            folder.path().display()
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut command = Command::new(program);
-        command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().unwrap();
-        // It takes a free port and says which in a file.
-        let ports = folder.path().join(format!("nats-server_{}.ports", child.id()));
-        let url = wait_for("the server's port", || {
-            let ports: Value = serde_json::from_slice(&std::fs::read(&ports).ok()?).ok()?;
-            ports["nats"][0].as_str().map(str::to_owned)
-        });
-        Self { child, url }
-    }
-}
-
-impl Drop for Nats {
-    fn drop(&mut self) {
-        // Gone already: nothing to end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use support::nats::Nats;
+use support::{Folder, Platform, bare};
 
 fn up(folder: &Folder, nats: &Nats) -> Platform {
     start(folder, nats).ready()

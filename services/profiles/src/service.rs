@@ -85,7 +85,7 @@ impl Service {
         };
         let head = bus.system_head().await.map_err(Error::Head)?;
         let view = View::new(Known::default());
-        let doorkeeper = Doorkeeper::new(view.clone(), keys.clone(), Arc::clone(&used), head);
+        let doorkeeper = Doorkeeper::new(view.clone(), keys.clone(), Some(Arc::clone(&used)), head);
         let desk = Arc::new(Desk::new(bus, view, keys, used));
         Ok(Self { desk, doorkeeper, head, admin_token, begun: Arc::default(), questions, shutdown })
     }

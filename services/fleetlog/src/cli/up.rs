@@ -19,7 +19,7 @@ pub struct UpFlags {
     /// A NATS server that somebody else runs, instead of our own [FLEETLOG_NATS]
     #[arg(long, value_name = "URL")]
     pub nats: Option<String>,
-    /// The nats-server to run, 2.12 or newer [FLEETLOG_NATS_SERVER, else from PATH, else ops/.tools/bin]
+    /// The nats-server to run where there is no --nats, 2.12 or newer [FLEETLOG_NATS_SERVER, else from PATH, else ops/.tools/bin]
     #[arg(long, value_name = "PATH")]
     pub nats_server: Option<String>,
     /// The Docker engine, `unix://…` or `tcp://…` [FLEETLOG_DOCKER, else DOCKER_HOST, else the local socket]

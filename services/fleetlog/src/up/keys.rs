@@ -7,13 +7,13 @@ use anyhow::{Context as _, bail, ensure};
 use super::folder;
 
 /// Bytes of the master key.
-const BYTES: usize = 32;
+pub const BYTES: usize = 32;
 /// How a token begins, so that a leaked one is recognised as what it is.
 const PREFIX: &str = "fl_";
 
-/// The key that all others are derived from. The first start makes it; a later one must find it, because what was sealed
-/// or digested with it can be told by nothing else.
-pub fn master(data: &Path) -> anyhow::Result<[u8; BYTES]> {
+/// The key that all others are derived from. The first start of a platform makes it (`may_make`); a later one must find
+/// it, because what was sealed or digested with it can be told by nothing else.
+pub fn master(data: &Path, may_make: bool) -> anyhow::Result<[u8; BYTES]> {
     let path = data.join("master.key");
     let shown = path.display();
     let key: [u8; BYTES] = match folder::read(&path)? {
@@ -26,6 +26,10 @@ pub fn master(data: &Path) -> anyhow::Result<[u8; BYTES]> {
         None if data.join("nats").exists() => bail!(
             "`{shown}` is gone, but `{}` holds a log that was written with it: put it back from a copy",
             data.join("nats").display()
+        ),
+        None if !may_make => bail!(
+            "`{shown}` is not there: tokens and digests are told by the key that the log was begun with; copy it here \
+             from the data folder of that platform (or of a `fleetlog serve profiles`), and keep it from others"
         ),
         None => {
             let key = random()?;
@@ -77,16 +81,18 @@ mod tests {
     fn a_key_is_made_once_and_for_us_alone() {
         let data = tempfile::tempdir().unwrap();
         let path = data.path().join("master.key");
-        master(data.path()).unwrap();
+        assert!(master(data.path(), false).unwrap_err().to_string().contains("copy it here"));
+        assert!(!path.exists(), "nothing was made");
+        master(data.path(), true).unwrap();
         let key = std::fs::read(&path).unwrap();
-        master(data.path()).unwrap();
+        master(data.path(), true).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), key);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
         std::fs::write(&path, &key[..31]).unwrap();
-        assert!(master(data.path()).is_err(), "a damaged key must not be used");
+        assert!(master(data.path(), true).is_err(), "a damaged key must not be used");
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(data.path().join("nats")).unwrap();
-        assert!(master(data.path()).is_err(), "a log without its key must not get a new one");
+        assert!(master(data.path(), true).is_err(), "a log without its key must not get a new one");
     }
 }

@@ -12,6 +12,10 @@ use uuid::Uuid;
 
 use super::folder;
 
+/// What is said where only `profiles` could have gone on.
+const NOT_BEGUN: &str = "there is no log to join on this server; begin one with `fleetlog up --nats URL` or \
+                         `fleetlog serve profiles --nats URL`, which make its streams and its first token";
+
 /// Our own server, where it is ours, and how to reach it.
 pub async fn start(
     data: &Path,
@@ -55,9 +59,17 @@ pub struct Wires {
 }
 
 impl Wires {
-    /// Makes the streams with the user that may, then connects with one that may not.
-    pub async fn connect(access: Access, room: Option<Room>) -> anyhow::Result<Self> {
-        streams::provision(&access).await.context("cannot make the streams of the log")?;
+    /// Makes the streams with the user that may, where they are to be made (`begins`), else only looks at them; then
+    /// connects with one that may not.
+    pub async fn connect(access: Access, room: Option<Room>, begins: bool) -> anyhow::Result<Self> {
+        match begins {
+            true => streams::provision(&access).await.map(drop).context("cannot make the streams of the log")?,
+            false => streams::verify(&access).await.map_err(|error| {
+                let missing = matches!(error, streams::ProvisionError::Missing { .. });
+                let what = if missing { NOT_BEGUN } else { "cannot check the streams of the log" };
+                anyhow::Error::from(error).context(what)
+            })?,
+        }
         let platform = bus(&access, User::Platform).await?;
         let all = Arc::new(Mutex::new(vec![(User::Platform, platform.clone())]));
         Ok(Self { access, platform, room, all })
@@ -86,15 +98,17 @@ async fn bus(access: &Access, user: User) -> anyhow::Result<Bus> {
     bus.with_context(|| format!("`{}` cannot connect to the log", user.name()))
 }
 
-/// The installation that the log belongs to. An empty log begins here, with a new one; one that was begun with another
-/// master key is somebody else's: nobody's tokens would open, and what was sealed for it could not be read.
-pub async fn installation(bus: &Bus, data: &Path, key_mark: String) -> anyhow::Result<Uuid> {
-    let opened = match opened(bus).await? {
-        Some(opened) => opened,
-        None => open(bus, key_mark.clone()).await?,
+/// The installation that the log belongs to. An empty log begins here, with a new one, where somebody here `begins` it;
+/// one that was begun with another master key is somebody else's: nobody's tokens would open, and what was sealed for it
+/// could not be read. Who needs no key shows no mark of one.
+pub async fn installation(bus: &Bus, data: &Path, key_mark: Option<String>, begins: bool) -> anyhow::Result<Uuid> {
+    let opened = match (opened(bus).await?, &key_mark) {
+        (Some(opened), _) => opened,
+        (None, Some(key_mark)) if begins => open(bus, key_mark.clone()).await?,
+        (None, _) => bail!("the log is empty: {NOT_BEGUN}"),
     };
     ensure!(
-        opened.key_mark.as_ref().is_none_or(|it| *it == key_mark),
+        opened.key_mark.as_ref().zip(key_mark.as_ref()).is_none_or(|(log, ours)| log == ours),
         "the log belongs to the installation {}, which has another master key than `{}`: start with the data folder that \
          the log was begun with, or with its `master.key` put there; or use another nats-server",
         opened.installation,

@@ -6,21 +6,23 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::Router;
 use schemas::names::NodeName;
-use schemas::spec::DigestKey;
 use streams::Server;
 use tokio_util::sync::CancellationToken;
 
+use super::choice::Choice;
 use super::listen::{self, Face, Opener};
 use super::nats::{self, Wires};
 use super::services::Services;
+use super::start::Ground;
 use super::{folder, keys, lock};
 use crate::config::UpOptions;
 
 /// Where and how, all of it read.
 pub struct Plan {
+    pub choice: Choice,
     pub data: PathBuf,
     pub address: SocketAddr,
     pub nats: Option<String>,
@@ -31,11 +33,25 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Reads the options. What is wrong here is wrong usage.
-    pub fn read(options: UpOptions) -> anyhow::Result<Self> {
+    /// Everything, in one process. What is wrong here is wrong usage.
+    pub fn of_all(options: UpOptions) -> anyhow::Result<Self> {
+        Self::read(options, Choice::all())
+    }
+
+    /// Some of it, on a server that others share. What is wrong here is wrong usage.
+    pub fn of_some(options: UpOptions, choice: Choice) -> anyhow::Result<Self> {
+        ensure!(
+            options.nats.is_some(),
+            "`--nats URL` is missing: services of their own meet others on a NATS server that somebody runs, such as \
+             nats://127.0.0.1:4222; `fleetlog up` runs all of them with a server of its own"
+        );
+        Self::read(options, choice)
+    }
+
+    fn read(options: UpOptions, choice: Choice) -> anyhow::Result<Self> {
         let UpOptions { data, listen, nats, nats_server, docker, node, insecure, log: _, fault_point } = options;
         let address = listen::address(&listen, insecure)?;
-        Ok(Self { data, address, nats, nats_server, docker, node, fault_point })
+        Ok(Self { choice, data, address, nats, nats_server, docker, node, fault_point })
     }
 }
 
@@ -103,18 +119,18 @@ async fn start(
     server: &mut Option<Server>,
     services: &mut Services,
 ) -> anyhow::Result<Router> {
-    let master = keys::master(data)?;
+    let begins = plan.choice.begins();
+    let master = plan.choice.needs_key().then(|| keys::master(data, begins)).transpose()?;
     let (nats, program) = (plan.nats.as_deref(), plan.nats_server.as_deref());
     let (ours, access) = nats::start(data, nats, program, lock, &plan.node).await?;
     *server = ours;
-    let wires = Wires::connect(access, server.as_ref().map(Server::room)).await?;
+    let wires = Wires::connect(access, server.as_ref().map(Server::room), begins).await?;
     if let Some(server) = server {
         server.drop_provision().await.context("cannot take the right to make streams away")?;
     }
-    let (keys, folder) = (profiles::Keys::derive(&master), data.join("profiles"));
-    let installation = nats::installation(&wires.platform, data, keys.mark()).await?;
-    let profiles = profiles::Config { folder, keys, admin_token: keys::admin_token(data)? };
-    services.start(plan, data, &wires, DigestKey::derive(&master), installation, profiles).await
+    let mark = master.as_ref().map(|it| profiles::Keys::derive(it).mark());
+    let installation = nats::installation(&wires.platform, data, mark, begins).await?;
+    services.start(&Ground { plan, data, wires: &wires, installation, master }).await
 }
 
 /// The one line on standard output.

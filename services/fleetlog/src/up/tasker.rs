@@ -13,27 +13,26 @@ use super::services::Services;
 const RUNS_AT_ONCE: usize = 8;
 
 impl Services {
-    /// Starts both.
-    pub(super) async fn start_tasker(
-        &mut self,
-        wires: &Wires,
-        agent: &Bus,
-        engine: &Engine,
-        node: &NodeName,
-        installation: Uuid,
-    ) -> anyhow::Result<()> {
+    /// Starts the half that decides.
+    pub(super) async fn start_tasker(&mut self, wires: &Wires) -> anyhow::Result<()> {
         let bus = wires.bus(User::Tasker).await?;
         let tasker = tasker::Coordinator::start(bus, self.stop()).await.context("cannot start `tasker`")?;
         let readiness = tasker.readiness();
         self.look("tasker", move || readiness.ready());
         self.add("tasker", async { Ok(tasker.run().await?) });
+        Ok(())
+    }
 
-        let config = tasker::AgentConfig {
-            node: node.clone(),
-            installation,
-            engine: engine.clone(),
-            runs_at_once: RUNS_AT_ONCE,
-        };
+    /// Starts the half that runs.
+    pub(super) async fn start_running(
+        &mut self,
+        agent: &Bus,
+        engine: &Engine,
+        node: &NodeName,
+        installation: Uuid,
+    ) -> anyhow::Result<()> {
+        let (node, engine) = (node.clone(), engine.clone());
+        let config = tasker::AgentConfig { node, installation, engine, runs_at_once: RUNS_AT_ONCE };
         let agent = tasker::Agent::start(config, agent.clone(), self.stop()).await;
         let agent = agent.context("cannot start the tasker's agent")?;
         self.add("tasker's agent", async { Ok(agent.run().await?) });

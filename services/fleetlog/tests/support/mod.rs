@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file is a crate of its own and uses its own part of this")]
 
+pub mod nats;
+
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -106,6 +108,11 @@ impl Platform {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Where it logs.
+    pub fn log_path(&self) -> &Path {
+        &self.log
     }
 
     /// What it has logged.

@@ -4,6 +4,7 @@
 
 mod doubts;
 mod fault;
+mod fleet;
 mod graph;
 mod hints;
 mod images;

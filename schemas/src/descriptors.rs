@@ -7,6 +7,7 @@ mod container;
 mod desired;
 mod needs;
 mod node;
+mod parameters;
 mod task;
 mod written;
 
@@ -22,12 +23,15 @@ pub use self::container::{Container, Health, Limits, Metrics, Restart, Stop};
 pub use self::desired::{Changes, Desired, File, Files};
 pub use self::needs::{Condition, Needs};
 pub use self::node::Node;
+pub use self::parameters::{
+    GROUP as PARAMETERS, Parameter, ParameterType, ParameterValue, Protect, Pushers, fill as fill_parameters,
+};
 pub use self::task::{Missed, Schedule, Task, TaskLimits, TaskStep, User};
 pub(crate) use self::written::{ALLOW, VALUE};
 use crate::names::{Key, Name};
 
 /// The fleet itself: `fleet.json`, which may be absent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct FleetFile {
     /// What the fleet is for, in a line.
@@ -36,11 +40,17 @@ pub struct FleetFile {
     /// The branch that is applied. The fleet's first accepted push decides it.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$"))]
     pub deploy: String,
+    /// What somebody who forks the fleet is asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<Key, Parameter>,
+    /// Who may move the deploy branch, and how.
+    #[serde(skip_serializing_if = "Protect::is_none")]
+    pub protect: Protect,
 }
 
 impl Default for FleetFile {
     fn default() -> Self {
-        Self { description: None, deploy: "main".to_owned() }
+        Self { description: None, deploy: "main".to_owned(), parameters: BTreeMap::new(), protect: Protect::default() }
     }
 }
 

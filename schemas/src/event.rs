@@ -7,6 +7,7 @@
 mod container;
 mod git;
 mod profile;
+mod pull;
 mod rollout;
 mod run;
 mod system;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 pub use self::container::{ContainerChange, ObservationGap, Sighting, ThingChange};
 pub use self::git::{GitPushed, GitRefused, PackRef, RefUpdate, Refusal};
 pub use self::profile::{MemberRemoved, MemberSet, ProfileCreated, ProfileErased, TokenCreated, TokenRevoked};
+pub use self::pull::{FleetForked, PullApproved, PullClosed, PullMerged, PullOpened, PullTip, PullUpdated, Verdict};
 pub use self::rollout::{
     RolloutFailed, RolloutPlanned, RolloutResumed, RolloutStarted, RolloutStep, RolloutSucceeded, RolloutSuperseded,
     StepStatus,
@@ -242,6 +244,12 @@ macro_rules! data {
 data! {
     GitPushed(GitPushed), "fleetlog.git.pushed.v1", Git;
     GitRefused(GitRefused), "fleetlog.git.refused.v1", Git;
+    PullOpened(PullOpened), "fleetlog.pull.opened.v1", Git;
+    PullUpdated(PullUpdated), "fleetlog.pull.updated.v1", Git;
+    PullApproved(PullApproved), "fleetlog.pull.approved.v1", Git;
+    PullMerged(PullMerged), "fleetlog.pull.merged.v1", Git;
+    PullClosed(PullClosed), "fleetlog.pull.closed.v1", Git;
+    FleetForked(FleetForked), "fleetlog.fleet.forked.v1", Git;
     RolloutPlanned(RolloutPlanned), "fleetlog.rollout.planned.v1", Rollout;
     RolloutStarted(RolloutStarted), "fleetlog.rollout.started.v1", Rollout;
     RolloutResumed(RolloutResumed), "fleetlog.rollout.resumed.v1", Rollout;

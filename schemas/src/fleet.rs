@@ -27,6 +27,9 @@ pub struct Fleet {
     pub refs: BTreeMap<String, Oid>,
     /// The branch that is applied.
     pub deploy: String,
+    /// What it began as a copy of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<FleetId>,
     /// The commit that is desired; none before the deploy branch's first push.
     pub commit: Option<Oid>,
     /// Position of the `git.pushed` that made it so; 0 before.

@@ -4,6 +4,7 @@ mod git;
 mod logs;
 mod monitor;
 mod profiles;
+mod pulls;
 mod registry;
 mod runs;
 mod state;
@@ -18,6 +19,7 @@ pub use self::profiles::{
     NotAnAddress, ProfileLine, ProfileMade, ProfilesAnswer, ProfilesRequest, RevokeToken, SetMail, SetMember,
     TokenLine, TokenMade, TokensAnswer, TokensRequest,
 };
+pub use self::pulls::{ForkAnswer, ForkRequest, PullAnswer, PullAsk, PullNow, PullRequest, PullsAnswer, PullsRequest};
 pub use self::registry::{
     At, HistoryAnswer, HistoryRequest, PastAnswer, PastRequest, Range, ReplayAnswer, ReplayRequest, Variable,
     VariablesAnswer, VariablesRequest,

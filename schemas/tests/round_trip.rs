@@ -130,8 +130,11 @@ fn variables() -> impl Strategy<Value = Variables> {
 fn desired() -> impl Strategy<Value = Desired> {
     let class = prop::sample::select([VolumeClass::Persistent, VolumeClass::Ephemeral, VolumeClass::Shared].as_slice());
     let volume = class.prop_map(|class| Volume { class });
-    let fleet = (prop::option::of(text()), "[a-z]{1,8}(/[a-z]{1,3})?")
-        .prop_map(|(description, deploy)| FleetFile { description, deploy });
+    let fleet = (prop::option::of(text()), "[a-z]{1,8}(/[a-z]{1,3})?").prop_map(|(description, deploy)| FleetFile {
+        description,
+        deploy,
+        ..FleetFile::default()
+    });
     (
         fleet,
         prop::collection::btree_map(name(), container(), 0..5),

@@ -75,6 +75,21 @@ impl Question for schemas::query::PlanRequest {
     const SUBJECT: &'static str = "req.git.plan";
 }
 
+impl Question for schemas::query::PullsRequest {
+    type Answer = schemas::query::PullsAnswer;
+    const SUBJECT: &'static str = "req.git.pulls";
+}
+
+impl Question for schemas::query::PullRequest {
+    type Answer = schemas::query::PullAnswer;
+    const SUBJECT: &'static str = "req.git.pull";
+}
+
+impl Question for schemas::query::ForkRequest {
+    type Answer = schemas::query::ForkAnswer;
+    const SUBJECT: &'static str = "req.git.fork";
+}
+
 impl Question for ScrapeRequest {
     type Answer = ScrapeAnswer;
     const SUBJECT: &'static str = "req.monitor.scrape";

@@ -1,4 +1,4 @@
-//! Rules inside one descriptor that a schema cannot say: health, mounts, environment, needs, the deploy branch.
+//! Rules inside one descriptor that a schema cannot say: health, mounts, environment, needs.
 
 use super::fault::{Fault, Place, quote};
 use super::nearest::{MAX_HINTED, did_you_mean, one_of};
@@ -24,7 +24,7 @@ pub(super) fn read(tree: &Tree, source: &Source, faults: &mut Vec<Fault>) {
         only_node(tree, source, faults);
     }
     if let (Path::Fleet, Some(root)) = (&source.at, &source.root) {
-        branch(source, root, faults);
+        super::fleet::read(source, root, faults);
     }
     if let Some(root) = &source.root {
         without_nul(source, root, faults);
@@ -202,16 +202,6 @@ pub(super) fn never_complete(tree: &Tree, desired: &Desired, faults: &mut Vec<Fa
 pub(super) fn known_or_none<'a>(known: impl Iterator<Item = &'a str>) -> String {
     let mut known = known.peekable();
     if known.peek().is_none() { "one that this fleet describes; there is none".to_owned() } else { one_of(known) }
-}
-
-/// What the schema's pattern cannot say of a branch's name (git-check-ref-format).
-fn branch(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
-    let Some((node, name)) = root.get("deploy").and_then(|node| Some((node, node.text()?))) else { return };
-    let bad = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
-    if name.contains("..") || name.ends_with('.') || name.split('/').any(bad) {
-        let seen = format!("`deploy` is no branch name: {}", quote(name));
-        faults.push(Fault::new(source.place(node.spot), "bad-branch", seen, "the name of a branch, such as `main`"));
-    }
 }
 
 /// The character 0 ends every text that the kernel gets.

@@ -6,9 +6,10 @@ use super::{
 };
 use crate::descriptors::{Desired, FleetFile};
 use crate::event::{
-    ContainerChange, Data, Event, GitPushed, RolloutPlanned, RolloutStep, RunQueued, StepStatus, ThingChange,
+    ContainerChange, Data, Event, GitPushed, PullTip, RolloutPlanned, RolloutStep, RunQueued, StepStatus, ThingChange,
 };
 use crate::names::FleetId;
+use crate::pulls::Pull;
 use crate::work::Change;
 
 /// So many of the newest rollouts are kept; older ones are in the log.
@@ -23,6 +24,7 @@ impl Fleet {
             lines: Lines::default(),
             refs: Default::default(),
             deploy: FleetFile::default().deploy,
+            upstream: None,
             commit: None,
             desired_at: 0,
             desired_by: None,
@@ -41,7 +43,15 @@ impl Fleet {
         self.position = event.position;
         match &event.data {
             Data::GitPushed(it) => self.pushed(event, it),
-            Data::GitRefused(_) => self.lines.git = event.position,
+            Data::GitRefused(_) | Data::PullApproved(_) | Data::PullMerged(_) | Data::PullClosed(_) => {
+                self.lines.git = event.position;
+            }
+            Data::PullOpened(it) => self.pull(event, it.number, &it.tip),
+            Data::PullUpdated(it) => self.pull(event, it.number, &it.tip),
+            Data::FleetForked(it) => {
+                self.lines.git = event.position;
+                self.upstream = Some(it.upstream.clone());
+            }
             Data::RolloutPlanned(it) => self.planned(event, it),
             Data::RolloutStarted(it) => self.rollout(event, it.rollout, |r| r.status = RolloutStatus::Running),
             Data::RolloutResumed(it) => self.rollout(event, it.rollout, |r| r.epoch = it.epoch),
@@ -104,6 +114,12 @@ impl Fleet {
             self.desired_by = Some(event.actor.clone());
             self.desired.apply(&pushed.descriptors);
         }
+    }
+
+    /// A pull request's head is a ref of its own: what it brings stays, whatever becomes of the branch.
+    fn pull(&mut self, event: &Event, number: u64, tip: &PullTip) {
+        self.lines.git = event.position;
+        self.refs.insert(Pull::ref_name(number), tip.head.clone());
     }
 
     fn planned(&mut self, event: &Event, planned: &RolloutPlanned) {

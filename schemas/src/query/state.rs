@@ -19,6 +19,9 @@ pub struct FleetState<'a> {
     pub commit: Option<&'a Oid>,
     /// The branch that is applied.
     pub deploy: &'a str,
+    /// What it began as a copy of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<&'a FleetId>,
     /// What should be.
     pub desired: &'a Desired,
     /// What was seen.
@@ -64,6 +67,7 @@ impl<'a> FleetState<'a> {
             fleet: &fleet.id,
             commit: fleet.commit.as_ref(),
             deploy: &fleet.deploy,
+            upstream: fleet.upstream.as_ref(),
             desired: &fleet.desired,
             observed: ObservedState {
                 containers: there.map(|(name, it)| (name, ContainerState::of(it))).collect(),

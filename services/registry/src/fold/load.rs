@@ -79,8 +79,8 @@ impl LoadError {
     }
 }
 
-/// What a fleet's head holds: deploy branch, desired commit, since when, by whom.
-pub(crate) type Head = (String, Option<Oid>, u64, Option<String>);
+/// What a fleet's head holds: deploy branch, desired commit, since when, by whom; what the fleet began as a copy of.
+pub(crate) type Head = (String, Option<Oid>, u64, Option<String>, Option<FleetId>);
 /// What a container's version holds: state, health, exit code, and Docker's time of the newest change and which.
 type Version = (State, Option<HealthState>, Option<i64>, i64, Change);
 /// What a container's version shows: state, health, exit code; none: it is gone.
@@ -138,7 +138,10 @@ impl LoadedFleet {
 fn take(it: Stored, fleet: &mut Fleet, track: &mut Track, files: &mut BTreeMap<Path, File>) -> Result<(), LoadError> {
     let Some(value) = it.value.as_deref() else { return Ok(()) };
     match it.kind {
-        Kind::Head => (fleet.deploy, fleet.commit, fleet.desired_at, fleet.desired_by) = it.read::<Head>(value)?,
+        Kind::Head => {
+            (fleet.deploy, fleet.commit, fleet.desired_at, fleet.desired_by, fleet.upstream) =
+                it.read::<Head>(value)?;
+        }
         Kind::Ref => drop(fleet.refs.insert(it.name.clone(), it.read::<Oid>(value)?)),
         Kind::Volume => drop(fleet.observed.volumes.insert(it.name.clone(), it.read::<ObservedThing>(value)?)),
         Kind::Network => drop(fleet.observed.networks.insert(it.name.clone(), it.read::<ObservedThing>(value)?)),

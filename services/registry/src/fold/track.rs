@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use schemas::event::{ContainerChange, Data, Event, GitPushed, ThingChange};
+use schemas::event::{ContainerChange, Data, Event, GitPushed, PullOpened, PullUpdated, ThingChange};
 use schemas::fleet::{Fleet, HealthState, ObservedContainer, ObservedThing, Rollout, State};
 use schemas::names::{Name, NodeName, Oid};
+use schemas::pulls::Pull;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -111,6 +112,15 @@ impl Track {
                 fleet.apply(event);
                 self.pushed(fleet, it, &mut to);
             }
+            Data::PullOpened(PullOpened { number, tip, .. }) | Data::PullUpdated(PullUpdated { number, tip }) => {
+                fleet.apply(event);
+                let object = self.object(Kind::Ref, &Pull::ref_name(*number), &mut to);
+                to.version(object, Some(text(&tip.head)), None, None);
+            }
+            Data::FleetForked(_) => {
+                fleet.apply(event);
+                self.head(fleet, &mut to);
+            }
             Data::RolloutPlanned(_) => {
                 fleet.apply(event);
                 if let Some(rollout) = fleet.rollouts.last() {
@@ -211,9 +221,7 @@ impl Track {
             let object = self.object(Kind::Ref, &update.name, to);
             to.version(object, update.new.as_ref().map(text), None, None);
         }
-        let head = self.object(Kind::Head, "", to);
-        let value = text(&(&fleet.deploy, &fleet.commit, fleet.desired_at, &fleet.desired_by));
-        to.version(head, Some(value), None, None);
+        self.head(fleet, to);
         let Some(commit) = &pushed.commit else { return };
         to.rows.push(Row::Push { fleet: to.fleet, position: to.position, commit: commit.to_string() });
         for path in &pushed.descriptors.removed {
@@ -232,6 +240,12 @@ impl Track {
             facts.become_at(facts::of_file(path, file), to.position);
             to.version(object, Some(text(file)), facts.since(), None);
         }
+    }
+
+    fn head(&mut self, fleet: &Fleet, to: &mut Writer<'_>) {
+        let head = self.object(Kind::Head, "", to);
+        let Fleet { deploy, commit, desired_at, desired_by, upstream, .. } = fleet;
+        to.version(head, Some(text(&(deploy, commit, desired_at, desired_by, upstream))), None, None);
     }
 
     fn ran(&mut self, fleet: &mut Fleet, event: &Event, run: Uuid, to: &mut Writer<'_>) {

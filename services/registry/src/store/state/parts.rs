@@ -31,7 +31,7 @@ impl Parts {
     /// Of a fleet that has nothing yet.
     pub fn new(fleet: &FleetRow) -> Self {
         let new = Fleet::new(fleet.id.clone());
-        let head = (new.deploy, new.commit, new.desired_at, new.desired_by);
+        let head = (new.deploy, new.commit, new.desired_at, new.desired_by, new.upstream);
         Self { head, files: Vec::new(), texts: String::new(), containers: Vec::new(), tasks: Vec::new() }
     }
 
@@ -91,12 +91,15 @@ impl Parts {
     pub fn text(mut self, fleet: &FleetRow, position: u64) -> Result<String, serde_json::Error> {
         let files = self.texts.len() + self.files.len() * A_NAME;
         let mut to = Vec::with_capacity(files + self.containers.len() + self.tasks.len() + AROUND);
-        let (deploy, commit, ..) = &self.head;
+        let (deploy, commit, _, _, upstream) = &self.head;
         to.push(b'{');
         value(&mut to, "position", &position)?;
         value(&mut to, "fleet", &fleet.id)?;
         value(&mut to, "commit", commit)?;
         value(&mut to, "deploy", deploy)?;
+        if let Some(upstream) = upstream {
+            value(&mut to, "upstream", upstream)?;
+        }
         member(&mut to, "desired")?;
         // A descriptor's path is not in the order of its name: `a-b.json` comes before `a.json`.
         self.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));

@@ -11,6 +11,7 @@ mod images;
 mod inside;
 mod judge;
 mod nearest;
+mod places;
 mod ports;
 mod references;
 mod rule;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::fault::quote;
 pub use self::fault::{Code, Fault, Place, report};
+pub use self::places::Places;
 pub use self::secrets::likely_secret;
 use crate::descriptors::Desired;
 
@@ -67,6 +69,9 @@ pub struct Checked {
     pub desired: Desired,
     /// What looks like a mistake and is none for certain.
     pub warnings: Vec<Fault>,
+    /// Where its keys stand, for who judges them by more than the tree.
+    #[serde(default)]
+    pub places: Places,
 }
 
 /// How many faults of one file are told.
@@ -94,7 +99,10 @@ pub fn check<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Result<Checke
         images::judge(&tree, &desired, &mut faults, &mut warnings);
         doubts::tell(&tree, &texts, &desired, &mut warnings);
     }
-    if faults.is_empty() { Ok(Checked { desired, warnings: sorted(warnings) }) } else { Err(sorted(faults)) }
+    if !faults.is_empty() {
+        return Err(sorted(faults));
+    }
+    Ok(Checked { desired, warnings: sorted(warnings), places: Places::of(&tree) })
 }
 
 /// What is most likely a secret in one file of a tree, whatever else is wrong with it: for commits that are carried and

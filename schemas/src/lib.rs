@@ -17,6 +17,7 @@ pub mod json;
 pub mod jsonschema;
 pub mod logs;
 pub mod names;
+pub mod neighbours;
 pub mod plan;
 pub mod pulls;
 pub mod query;

@@ -3,6 +3,7 @@
 mod git;
 mod logs;
 mod monitor;
+mod ports;
 mod profiles;
 mod pulls;
 mod registry;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use self::git::{Candidate, PlanAnswer, PlanRequest, Planned};
 pub use self::logs::{DrainAnswer, DrainRequest, LogsAnswer, LogsReplayRequest, LogsRequest};
 pub use self::monitor::{Family, ScrapeAnswer, ScrapeRequest, ScrapeTarget, Series, TargetsAnswer, TargetsRequest};
+pub use self::ports::{PortsAnswer, PortsRequest};
 pub use self::profiles::{
     CreateProfile, CreateToken, Done, EraseProfile, Expiry, Mail, MemberLine, MembersAnswer, MembersRequest,
     NotAnAddress, ProfileLine, ProfileMade, ProfilesAnswer, ProfilesRequest, RevokeToken, SetMail, SetMember,

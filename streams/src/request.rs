@@ -50,6 +50,11 @@ impl Question for FleetsRequest {
     const SUBJECT: &'static str = "req.registry.fleets";
 }
 
+impl Question for schemas::query::PortsRequest {
+    type Answer = schemas::query::PortsAnswer;
+    const SUBJECT: &'static str = "req.registry.ports";
+}
+
 impl Question for PastRequest {
     type Answer = PastAnswer;
     const SUBJECT: &'static str = "req.registry.past";

@@ -87,14 +87,14 @@ impl fmt::Display for Place {
 
 impl Fault {
     /// A fault without a hint and other places.
-    pub(super) fn new(place: Place, code: &'static str, seen: impl Into<String>, expected: impl Into<String>) -> Self {
+    pub(crate) fn new(place: Place, code: &'static str, seen: impl Into<String>, expected: impl Into<String>) -> Self {
         let Place { path, line, column } = place;
         let (seen, expected) = (seen.into(), expected.into());
         Self { path, line, column, code: code.into(), seen, expected, hint: None, also: Vec::new() }
     }
 
     /// The same with a hint.
-    pub(super) fn hint(self, hint: impl Into<Option<String>>) -> Self {
+    pub(crate) fn hint(self, hint: impl Into<Option<String>>) -> Self {
         Self { hint: hint.into(), ..self }
     }
 

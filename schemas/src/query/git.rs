@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::Who;
 use crate::check::Fault;
 use crate::names::{FleetId, Oid};
 use crate::plan::Plan;
@@ -18,6 +19,9 @@ pub struct PlanRequest {
     /// Wait until the fleet is known up to here.
     #[serde(default)]
     pub min_position: u64,
+    /// Who asks: other fleets are named to who may see them; none: to nobody.
+    #[serde(default)]
+    pub by: Option<Who>,
 }
 
 /// What is planned.

@@ -46,7 +46,8 @@ struct Shown<'a> {
 pub(crate) async fn make(api: Api, call: Call) -> Result<Response, Problem> {
     let fleet = call.fleet()?;
     let candidate = candidate(call.json()?)?;
-    let request = PlanRequest { fleet: fleet.clone(), candidate, min_position: call.min_position()? };
+    let by = Some(call.who()?.clone());
+    let request = PlanRequest { fleet: fleet.clone(), candidate, min_position: call.min_position()?, by };
     match ask(&api, "git", &request, DEADLINE).await? {
         PlanAnswer::Planned(planned) => {
             let Planned { position, commit, plan, text, warnings } = *planned;

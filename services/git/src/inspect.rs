@@ -25,6 +25,7 @@ use crate::desk::Pen;
 use crate::history::{self, Found};
 use crate::hook::wire::Hello;
 use crate::layout::entries;
+use crate::neighbours::Neighbours;
 use crate::options::Options;
 use crate::push::{Candidate, Inspected, Push};
 use crate::refs;
@@ -131,15 +132,17 @@ async fn inspect(
     };
     let (branches, ()) = tokio::join!(check_branches(push, quarantine.clone(), &updates), ahead);
     let branches = branches?;
-    for (branch, (_, checked)) in &branches {
-        for warning in &checked.warnings {
-            pen.say(&format!("warning, on {branch}: {warning}")).await;
-        }
-    }
     let deploy = match &now.deploy {
         Some(deploy) => deploy.clone(),
         None => first_deploy(&branches)?,
     };
+    let neighbours = neighbours(context, push, &branches, &now).await?;
+    for (branch, (_, checked)) in &branches {
+        let others = if *branch == deploy { Vec::new() } else { neighbours.clashes(checked, Some(&push.who)) };
+        for warning in checked.warnings.iter().chain(&others) {
+            pen.say(&format!("warning, on {branch}: {warning}")).await;
+        }
+    }
     let (candidate, pack) = match branches.get(&deploy) {
         None => {
             pen.say(&format!("`{deploy}` does not move: nothing is applied")).await;
@@ -147,6 +150,7 @@ async fn inspect(
         }
         Some((commit, checked)) => {
             stays(&deploy, checked)?;
+            holds(&neighbours.clashes(checked, Some(&push.who)))?;
             // Each waits for another's disk or answer, and neither for the other one.
             let (fleet, pack) =
                 tokio::join!(current(context, push, &now), store(context, push, quarantine.as_deref(), &options));
@@ -260,6 +264,29 @@ fn first_deploy(branches: &BTreeMap<String, (Oid, Checked)>) -> Result<String, R
 fn stays(deploy: &str, checked: &Checked) -> Result<(), Refused> {
     let Some(fault) = deploy_changed(deploy, checked) else { return Ok(()) };
     Err(Refused::faults(report(std::slice::from_ref(&fault)), std::slice::from_ref(&fault)))
+}
+
+/// What is judged of the deploy branch alone.
+fn holds(faults: &[Fault]) -> Result<(), Refused> {
+    if faults.is_empty() { Ok(()) } else { Err(Refused::faults(report(faults), faults)) }
+}
+
+/// Whom the branches of a push would get in the way of.
+async fn neighbours(
+    context: &Context,
+    push: &Push,
+    branches: &BTreeMap<String, (Oid, Checked)>,
+    now: &Now,
+) -> Result<Neighbours, Refused> {
+    let fleet = &push.repository.fleet;
+    let trees = branches.values().map(|(_, checked)| checked);
+    Neighbours::ask(context, fleet, trees, now.applied).await.map_err(|error| {
+        Refused::untold(format!(
+            "cannot plan, as the registry does not tell which host ports other fleets publish: {}\nnothing changed, try \
+             again",
+            with_causes(&error)
+        ))
+    })
 }
 
 /// The fault of a tree that wants another deploy branch.

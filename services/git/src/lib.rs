@@ -25,6 +25,7 @@ mod history;
 mod inspect;
 mod launch;
 mod layout;
+mod neighbours;
 mod options;
 mod pktline;
 mod plan;

@@ -11,11 +11,12 @@ use schemas::fleet::Fleet;
 use schemas::names::{FleetId, Oid};
 use schemas::plan::{describe, plan};
 use schemas::query::{Candidate, Fault as Broken, FaultCode, FleetRequest, PlanAnswer, PlanRequest, Planned};
-use streams::{AtEnd, Questions, with_causes};
+use streams::{AskError, AtEnd, Questions, with_causes};
 
 use crate::candidate::{self, CandidateError};
 use crate::context::Context;
 use crate::inspect::deploy_changed;
+use crate::neighbours::Neighbours;
 
 /// Questions that are answered at a time; the next ones wait on the bus.
 const AT_ONCE: usize = 4;
@@ -77,14 +78,20 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
             }
         }
     };
-    let checked = match checked {
+    let mut checked = match checked {
         Ok(checked) => checked,
         Err(faults) => return Ok(PlanAnswer::Faults { faults }),
     };
     if let Some(fault) = deploy.and_then(|deploy| deploy_changed(&deploy, &checked)) {
         return Ok(PlanAnswer::Faults { faults: vec![fault] });
     }
-    let (position, fleet) = now(context, &request.fleet, applied.max(request.min_position)).await?;
+    let at = applied.max(request.min_position);
+    let trees = std::iter::once(&checked);
+    let (now, neighbours) =
+        tokio::join!(now(context, &request.fleet, at), Neighbours::ask(context, &request.fleet, trees, at));
+    let (position, fleet) = now?;
+    let neighbours = neighbours.map_err(|error| silent(&error))?;
+    checked.warnings.extend(neighbours.clashes(&checked, request.by.as_ref()));
     Ok(match plan(&fleet, &checked.desired, &context.config.digest_key) {
         Err(error) => PlanAnswer::Refused { why: with_causes(&error) },
         Ok(plan) => PlanAnswer::Planned(Box::new(Planned {
@@ -101,12 +108,12 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
 async fn now(context: &Context, fleet: &FleetId, min_position: u64) -> Result<(u64, Fleet), Broken> {
     let question = FleetRequest { fleet: fleet.clone(), min_position };
     let answer = context.bus.ask(&question, context.config.limits.ask).await;
-    let silent = |error| Broken {
-        code: FaultCode::Behind,
-        message: format!("the registry does not tell: {}", with_causes(&error)),
-    };
-    let answer = answer.map_err(silent)?;
+    let answer = answer.map_err(|error| silent(&error))?;
     Ok((answer.position, answer.fleet.unwrap_or_else(|| Fleet::new(fleet.clone()))))
+}
+
+fn silent(error: &AskError) -> Broken {
+    Broken { code: FaultCode::Behind, message: format!("the registry does not tell: {}", with_causes(error)) }
 }
 
 type Verdict = Result<Checked, Vec<Fault>>;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use schemas::names::FleetId;
+use schemas::neighbours::node_of;
 use schemas::query::{
     At, Fault, FaultCode, FleetAnswer, FleetRequest, FleetsAnswer, FleetsRequest, HistoryAnswer, HistoryRequest,
-    PastAnswer, PastRequest, VariablesAnswer, VariablesRequest,
+    PastAnswer, PastRequest, PortsAnswer, PortsRequest, VariablesAnswer, VariablesRequest,
 };
 use streams::{AtEnd, Bus, Question, Questions, with_causes};
 use tokio::task::spawn_blocking;
@@ -61,6 +62,22 @@ impl AboutFleets for FleetsRequest {
         let ((fleets, more), position) =
             live.look(|fold| (fold.page(self.after.as_ref(), limit, self.owners.as_deref()), fold.position()));
         Ok(FleetsAnswer { position, fleets: fleets.iter().map(|it| line(it)).collect(), more })
+    }
+}
+
+impl AboutFleets for PortsRequest {
+    const FROM: From = From::Memory;
+
+    fn min_position(&self) -> u64 {
+        self.min_position
+    }
+
+    fn look_up(&self, live: &Live) -> Result<PortsAnswer, Fault> {
+        Ok(live.look(|fold| PortsAnswer {
+            position: fold.position(),
+            node: fold.get(&self.fleet).and_then(|it| node_of(&it)),
+            held: fold.in_the_way(&self.fleet, &self.ports, PortsAnswer::MOST),
+        }))
     }
 }
 

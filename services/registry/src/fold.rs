@@ -7,11 +7,13 @@ mod track;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use schemas::event::Event;
+use schemas::event::{Data, Event};
 use schemas::fleet::Fleet;
 use schemas::names::{FleetId, Owner};
+use schemas::neighbours::{self, Held};
+use schemas::spec::Port;
 
 pub(crate) use self::load::{Head, LoadError, Loaded, LoadedFleet, Stored, StoredRollout, stored_sighting};
 pub(crate) use self::track::Identity;
@@ -38,6 +40,9 @@ struct Known {
     track: Track,
     /// Whether its lines moved since they were last written.
     touched: bool,
+    /// The host ports that it publishes; worked out when somebody asks, and again after its desired state or its node
+    /// may have changed.
+    held: OnceLock<Vec<Held>>,
 }
 
 /// The newest id of each kind of row.
@@ -72,10 +77,16 @@ impl Fold {
             let id = next(&mut self.ids.fleet);
             rows.push(Row::Fleet { id, name: name.to_string(), first: event.position });
             let fleet = Arc::new(Fleet::new(name.clone()));
-            self.fleets.insert(name.clone(), Known { id, fleet, track: Track::default(), touched: false });
+            self.fleets.insert(
+                name.clone(),
+                Known { id, fleet, track: Track::default(), touched: false, held: OnceLock::new() },
+            );
         }
         let Some(known) = self.fleets.get_mut(name) else { return };
         known.touched = true;
+        if matches!(event.data, Data::GitPushed(_) | Data::RolloutPlanned(_)) {
+            known.held = OnceLock::new();
+        }
         let fleet = Arc::make_mut(&mut known.fleet);
         known.track.apply(known.id, fleet, event, &mut self.ids, rows);
     }
@@ -109,6 +120,13 @@ impl Fold {
     /// One fleet.
     pub fn get(&self, id: &FleetId) -> Option<Arc<Fleet>> {
         self.fleets.get(id).map(|it| it.fleet.clone())
+    }
+
+    /// Host ports of other fleets than `asker` that clash with one of `ports`, at most `most`.
+    pub fn in_the_way(&self, asker: &FleetId, ports: &[Port], most: usize) -> Vec<Held> {
+        let others = self.fleets.iter().filter(|(id, _)| *id != asker);
+        let held = others.flat_map(|(_, known)| known.held.get_or_init(|| neighbours::held(&known.fleet)));
+        neighbours::in_the_way(ports, held).into_iter().take(most).cloned().collect()
     }
 
     /// At most `limit` fleets after `after` in the order of their names, and whether there are more.

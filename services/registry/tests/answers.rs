@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use registry::{Readiness, Service};
 use schemas::event::{Data, Draft, GitPushed, RefUpdate, RolloutPlanned, RolloutSucceeded, Scope};
 use schemas::names::FleetId;
-use schemas::query::{Fault, FaultCode, FleetRequest, FleetsRequest};
+use schemas::query::{Fault, FaultCode, FleetRequest, FleetsRequest, PortsRequest};
 use streams::{AskError, Bus, Expected, Server, ServerConfig, Users, clock};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -176,5 +176,40 @@ async fn it_is_ready_once_it_has_read_what_was_there() {
     let question = FleetRequest { fleet: id("acme/shop"), min_position: 20 };
     assert_eq!(log.bus.ask(&question, PATIENCE).await.unwrap().position, 20);
     assert_eq!(readiness.ready(), None);
+    log.stop().await;
+}
+
+#[tokio::test]
+async fn host_ports_of_other_fleets_are_told() {
+    let mut log = Log::start().await;
+    log.registry().await;
+    let publish = async |log: &Log, fleet: &str, ports: &str| {
+        let json = format!(
+            r#"{{ "set": {{ "containers/web.json": {{ "image": "x:1", "ports": {ports} }} }}, "removed": [] }}"#
+        );
+        let commit = Some(COMMIT.parse().unwrap());
+        let descriptors = serde_json::from_str(&json).unwrap();
+        let (refs, deploy) = (Vec::new(), "main".to_owned());
+        let pushed = GitPushed { created: true, refs, pack: None, deploy, commit, descriptors, reason: None };
+        log.append(fleet, Data::GitPushed(pushed)).await.1
+    };
+    let asked = async |log: &Log, fleet: &str, min_position| {
+        let ports = vec!["8080:80".parse().unwrap(), "53:53/udp".parse().unwrap()];
+        let answer = log.bus.ask(&PortsRequest { fleet: id(fleet), ports, min_position }, PATIENCE).await.unwrap();
+        let seen = answer.held.iter().map(|it| format!("{} {} {}", it.fleet, it.container, it.port.host));
+        (seen.collect::<Vec<_>>(), answer.node)
+    };
+    publish(&log, "a/shop", r#"["127.0.0.1:8080:80", "8081:80"]"#).await;
+    let at = publish(&log, "b/dns", r#"["53:53/udp", "54:54"]"#).await;
+    assert_eq!(asked(&log, "c/new", at).await, (vec!["a/shop web 8080".to_owned(), "b/dns web 53".to_owned()], None));
+    assert_eq!(asked(&log, "a/shop", at).await.0, ["b/dns web 53"]);
+    // What was worked out once is worked out again after a push, and after a rollout that says where it runs.
+    publish(&log, "a/shop", r#"["9000:80"]"#).await;
+    let (commit, node) = (COMMIT.parse().unwrap(), "n1".parse().unwrap());
+    let planned = RolloutPlanned { commit, desired: 3, observed: 0, epoch: 1, node, steps: Vec::new() };
+    let (_, at) = log.append("a/shop", Data::RolloutPlanned(planned)).await;
+    let (seen, node) = asked(&log, "a/shop", at).await;
+    assert_eq!((seen, node.unwrap().as_str()), (vec!["b/dns web 53".to_owned()], "n1"));
+    assert_eq!(asked(&log, "b/dns", at).await.0, Vec::<String>::new());
     log.stop().await;
 }

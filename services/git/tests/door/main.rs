@@ -4,6 +4,7 @@
 mod access;
 mod healing;
 mod http;
+mod neighbours;
 mod outage;
 mod platform;
 mod progress;

@@ -14,7 +14,8 @@ use schemas::access::Who;
 use schemas::event::{Data, Draft, Event, GitPushed, GitRefused, LevelRaised};
 use schemas::fleet::Fleet;
 use schemas::names::FleetId;
-use schemas::query::{Fault, FaultCode, FleetAnswer, FleetRequest};
+use schemas::neighbours;
+use schemas::query::{Fault, FaultCode, FleetAnswer, FleetRequest, PortsAnswer, PortsRequest};
 use schemas::spec::DigestKey;
 use streams::{Access, Bus, Expected, Projection, Server, ServerConfig, Users, View, find_server, provision};
 use tempfile::TempDir;
@@ -104,6 +105,7 @@ impl Platform {
         let view = View::new(Fleets::default());
         let (bus, following) = (self.bus.clone(), view.clone());
         self.registry.spawn(async move { following.run(bus, CancellationToken::new()).await.unwrap() });
+        self.answer_ports(view.clone()).await;
         let mut questions = self.bus.answer::<FleetRequest>().await.unwrap();
         let (mut open, count) = (self.registry_open.subscribe(), self.registry_asked.clone());
         self.registry.spawn(async move {
@@ -118,6 +120,24 @@ impl Platform {
                     Err(error) => Err(Fault { code: FaultCode::Behind, message: error.to_string() }),
                 };
                 asked.reply(answer).await.unwrap();
+            }
+        });
+    }
+
+    async fn answer_ports(&mut self, view: View<Fleets>) {
+        let mut questions = self.bus.answer::<PortsRequest>().await.unwrap();
+        self.registry.spawn(async move {
+            while let Some(asked) = questions.next().await {
+                let PortsRequest { fleet, ports, min_position } = asked.question.clone();
+                view.at_least(min_position, Duration::from_secs(5)).await.unwrap();
+                let answer = view.read(|fleets, position| {
+                    let others = fleets.0.values().filter(|it| it.id != fleet);
+                    let held: Vec<_> = others.flat_map(neighbours::held).collect();
+                    let held = neighbours::in_the_way(&ports, &held).into_iter().cloned().collect();
+                    let node = fleets.0.get(&fleet).and_then(neighbours::node_of);
+                    PortsAnswer { position, node, held }
+                });
+                asked.reply(Ok(answer)).await.unwrap();
             }
         });
     }

@@ -1,7 +1,7 @@
 //! The way back: from what the database holds to the fold that wrote it, and to a fleet as it was.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use schemas::descriptors::{Desired, File, Files, Path};
 use schemas::event::StepStatus;
@@ -99,7 +99,7 @@ impl Fold {
         for it in loaded.fleets {
             let (row, id) = (it.row, it.id.clone());
             let (fleet, track) = it.build()?;
-            fleets.insert(id, Known { id: row, fleet: Arc::new(fleet), track, touched: false });
+            fleets.insert(id, Known { id: row, fleet: Arc::new(fleet), track, touched: false, held: OnceLock::new() });
         }
         let actors = loaded.actors.into_iter().map(|(id, name)| (name, id)).collect();
         Ok(Self { position: loaded.position, newest: loaded.newest, actors, fleets, ids: loaded.ids })

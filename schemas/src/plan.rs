@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::names::Name;
+use crate::units::Span;
 
 mod decide;
+mod impact;
 mod reasons;
 mod text;
 
@@ -24,6 +26,54 @@ pub struct Plan {
     pub new_volumes: Vec<Name>,
     /// Volumes whose descriptor is gone; they stay, with their data.
     pub kept_volumes: Vec<Name>,
+    /// What becomes of the fleet's own network; none: it is left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+    /// What changes without a step.
+    #[serde(default)]
+    pub live: Vec<Live>,
+    /// Containers that run now and do not for a while, in the order of their steps.
+    #[serde(default)]
+    pub down: Vec<Down>,
+    /// Containers that depend on one of those, directly or not, and are not among them.
+    #[serde(default)]
+    pub needed_by: Vec<Name>,
+    /// How many containers there are or will be.
+    #[serde(default)]
+    pub containers: u32,
+}
+
+/// What becomes of a fleet's network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// Its name in Docker.
+    pub name: String,
+    /// It is made with the first container, else it goes with the last one.
+    pub made: bool,
+}
+
+/// A descriptor that is another, and for which nothing in Docker is touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// Which, such as `containers/api` or `tasks/greet`.
+    pub thing: String,
+    /// What changes, field by field; empty where it is new or gone.
+    pub reasons: Vec<Reason>,
+    /// What that means, for people.
+    pub note: String,
+}
+
+/// A container that runs now and does not for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Down {
+    /// Which.
+    pub container: Name,
+    /// How long the same step took the last times, in the middle; none: the fleet remembers none.
+    pub about_ms: Option<u64>,
+    /// How many times that were.
+    pub measured: u32,
+    /// How long it may take to stop; none: what runs is not known to be what was pushed last.
+    pub grace: Option<Span>,
 }
 
 /// One thing to do to one container.

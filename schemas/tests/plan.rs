@@ -4,10 +4,13 @@
 
 use expect_test::{Expect, expect};
 use schemas::descriptors::{Desired, File, Files, Path};
-use schemas::event::{ContainerChange, Data, Draft, Event, GitPushed, Scope, Sighting, ThingChange};
+use schemas::event::{
+    ContainerChange, Data, Draft, Event, GitPushed, RolloutPlanned, RolloutStep, RolloutSucceeded, Scope, Sighting,
+    StepStatus, ThingChange,
+};
 use schemas::fleet::Fleet;
 use schemas::names::FleetId;
-use schemas::plan::{describe, plan};
+use schemas::plan::{Action, Step, describe, plan};
 use schemas::spec::{self, DigestKey};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -67,6 +70,11 @@ fn running(files: &Value) -> Fleet {
         let name = spec::resource_name(&id(), Some(name));
         fleet.apply(&event(position, Data::VolumeCreated(ThingChange { name, seen: seen(1) })));
     }
+    if !desired.containers.is_empty() {
+        position += 1;
+        let name = spec::resource_name(&id(), None);
+        fleet.apply(&event(position, Data::NetworkCreated(ThingChange { name, seen: seen(1) })));
+    }
     for name in desired.containers.keys() {
         let spec = spec::render(&id(), name, &desired).unwrap();
         position += 1;
@@ -76,6 +84,34 @@ fn running(files: &Value) -> Fleet {
         ));
     }
     fleet
+}
+
+/// The fleet's push was rolled out once for each of `times`, and re-creating `container` took so long.
+fn rolled_out(fleet: &mut Fleet, container: &str, times: &[u64]) {
+    for (index, ms) in (0_u64..).zip(times) {
+        let at = 100 + index * 10;
+        let step = Step {
+            container: container.parse().unwrap(),
+            action: Action::Recreate,
+            reasons: Vec::new(),
+            after: Vec::new(),
+        };
+        fleet.apply(&event(
+            at,
+            Data::RolloutPlanned(RolloutPlanned {
+                commit: "a".repeat(40).parse().unwrap(),
+                desired: 1,
+                observed: 1,
+                epoch: 1,
+                node: "local".parse().unwrap(),
+                steps: vec![step],
+            }),
+        ));
+        let (rollout, status) = (Uuid::from_u128(at.into()), StepStatus::Succeeded);
+        let step = RolloutStep { rollout, step: 0, status, error: None, duration_ms: Some(*ms), obs: None };
+        fleet.apply(&event(at + 1, Data::RolloutStep(step)));
+        fleet.apply(&event(at + 2, Data::RolloutSucceeded(RolloutSucceeded { rollout, duration_ms: *ms })));
+    }
 }
 
 fn change(name: &str, at_ns: i64, spec: Option<String>) -> ContainerChange {
@@ -125,15 +161,17 @@ fn a_new_fleet_is_created_in_the_order_of_its_needs() {
         &Fleet::new(id()),
         &shop(),
         expect![[r#"
-        plan: 3 to create
-          + create     db
-          + create     api
-          + create     worker
-          + volume     data
-        db after []
-        api after [0]
-        worker after []
-    "#]],
+            plan: 3 to create
+              + create     db
+              + create     api
+              + create     worker
+              + volume     data
+              + network    acme.shop
+            touches 3 of 3 containers, nothing that runs is stopped
+            db after []
+            api after [0]
+            worker after []
+        "#]],
     );
 }
 
@@ -155,8 +193,9 @@ fn what_docker_does_not_see_changes_nothing() {
         &running(&shop()),
         &with(shop(), "containers/worker.json", worker),
         expect![[r#"
-        plan: nothing to do, 3 containers are as they should be
-    "#]],
+            plan: nothing to do, 3 containers are as they should be
+              ~ live       containers/worker  metrics: {"path":"/metrics","port":80} is new; needs: {"db":"started"} is new; the container is not touched
+        "#]],
     );
 }
 
@@ -166,10 +205,13 @@ fn a_changed_variable_re_creates_exactly_what_uses_it() {
         &running(&shop()),
         &with(shop(), "variables/app.json", json!({ "region": "eu-2" })),
         expect![[r#"
-        plan: 1 to re-create, 2 unchanged
-          ~ re-create  api  variables.app.region: "eu-1" → "eu-2"
-        api after []
-    "#]],
+            plan: 1 to re-create, 2 unchanged
+              ~ re-create  api  variables.app.region: "eu-1" → "eu-2"
+                                down while it stops and until it runs again
+              = unchanged  db, worker
+            touches 1 of 3 containers, 1 is down while it stops and until it runs again
+            api after []
+        "#]],
     );
 }
 
@@ -180,10 +222,15 @@ fn a_changed_field_is_the_reason() {
         &running(&shop()),
         &with(shop(), "containers/worker.json", worker),
         expect![[r#"
-        plan: 1 to re-create, 2 unchanged
-          ~ re-create  worker  env: {"A":"b"} is new; image: "tool:1" → "tool:2"; limits: {"memory":"64MiB"} is new
-        worker after []
-    "#]],
+            plan: 1 to re-create, 2 unchanged
+              ~ re-create  worker  env: {"A":"b"} is new
+                                   image: "tool:1" → "tool:2"
+                                   limits: {"memory":"64MiB"} is new
+                                   down while it stops and until it runs again
+              = unchanged  api, db
+            touches 1 of 3 containers, 1 is down while it stops and until it runs again
+            worker after []
+        "#]],
     );
 }
 
@@ -198,12 +245,14 @@ fn a_removed_container_goes_before_the_one_that_takes_its_port() {
         &running(&shop()),
         &files,
         expect![[r#"
-        plan: 1 to create, 1 to remove, 2 unchanged
-          - remove     api  its volumes stay
-          + create     web
-        api after []
-        web after [0]
-    "#]],
+            plan: 1 to create, 1 to remove, 2 unchanged
+              - remove     api  its volumes stay
+              + create     web
+              = unchanged  db, worker
+            touches 2 of 4 containers, 1 goes for good
+            api after []
+            web after [0]
+        "#]],
     );
 }
 
@@ -214,13 +263,15 @@ fn a_removed_dependant_stops_before_what_it_needed() {
         &running(&shop()),
         &files,
         expect![[r#"
-        plan: 2 to remove, 1 unchanged
-          - remove     api  its volumes stay
-          - remove     db   its volumes stay
-            volume     data stays, with its data
-        api after []
-        db after [0]
-    "#]],
+            plan: 2 to remove, 1 unchanged
+              - remove     api  its volumes stay
+              - remove     db   its volumes stay
+              = unchanged  worker
+              = volume     data stays, with its data
+            touches 2 of 3 containers, 2 go for good
+            api after []
+            db after [0]
+        "#]],
     );
 }
 
@@ -235,14 +286,16 @@ fn what_does_not_run_well_is_started_again() {
         &fleet,
         &shop(),
         expect![[r#"
-        plan: 1 to create, 2 to restart
-          + create     db      state: removed → running
-          ~ restart    api     health: unhealthy → healthy
-          ~ restart    worker  state: exited with code 3 → running
-        db after []
-        api after [0]
-        worker after []
-    "#]],
+            plan: 1 to create, 2 to restart
+              + create     db      state: removed → running
+              ~ restart    api     health: unhealthy → healthy
+                                   down while it stops and until it runs again
+              ~ restart    worker  state: exited with code 3 → running
+            touches 3 of 3 containers, 1 is down while it stops and until it runs again
+            db after []
+            api after [0]
+            worker after []
+        "#]],
     );
 }
 
@@ -269,12 +322,15 @@ fn two_that_swap_their_ports_lose_no_step() {
         &running(&before),
         &after,
         expect![[r#"
-        plan: 2 to re-create
-          ~ re-create  b  ports: ["8002:80"] → ["8001:80"]
-          ~ re-create  a  ports: ["8001:80"] → ["8002:80"]
-        b after []
-        a after [0]
-    "#]],
+            plan: 2 to re-create
+              ~ re-create  b  ports: ["8002:80"] → ["8001:80"]
+                              down while it stops and until it runs again
+              ~ re-create  a  ports: ["8001:80"] → ["8002:80"]
+                              down while it stops and until it runs again
+            touches 2 of 2 containers, 2 are down while they stop and until they run again
+            b after []
+            a after [0]
+        "#]],
     );
 }
 
@@ -298,9 +354,130 @@ fn what_has_not_passed_its_check_yet_is_waited_for() {
         &fleet,
         &files,
         expect![[r#"
-        plan: 1 to wait for, 1 unchanged
-          = wait for   db  health: starting → healthy
+            plan: 1 to wait for, 1 unchanged
+              = wait for   db  health: starting → healthy
+              = unchanged  api
+            db after []
+        "#]],
+    );
+}
+
+#[test]
+fn how_long_it_is_down_is_what_it_took_the_last_times() {
+    let mut fleet = running(&shop());
+    // The second one had an image to fetch.
+    rolled_out(&mut fleet, "db", &[9_000, 2_100, 60_000, 2_960]);
+    let db = json!({ "image": "tool:2", "volumes": { "/data": "data" } });
+    check(
+        &fleet,
+        &with(shop(), "containers/db.json", db),
+        expect![[r#"
+        plan: 1 to re-create, 2 unchanged
+          ~ re-create  db  image: "tool:1" → "tool:2"
+                           down for about 3 s, as the last 3 times
+          = unchanged  api, worker
+        touches 1 of 3 containers, 1 is down for about 3 s, needed by api
         db after []
+    "#]],
+    );
+}
+
+#[test]
+fn without_a_measure_its_grace_bounds_the_stop_and_only_where_it_is_known_what_runs() {
+    let mut fleet = running(&shop());
+    rolled_out(&mut fleet, "worker", &[500]);
+    let files = with(shop(), "variables/app.json", json!({ "region": "eu-2" }));
+    check(
+        &fleet,
+        &files,
+        expect![[r#"
+        plan: 1 to re-create, 2 unchanged
+          ~ re-create  api  variables.app.region: "eu-1" → "eu-2"
+                            down while it stops (up to 10s) and until it runs again
+          = unchanged  db, worker
+        touches 1 of 3 containers, 1 is down while it stops (up to 10s) and until it runs again
+        api after []
+    "#]],
+    );
+    let changed = with(files, "containers/worker.json", json!({ "image": "tool:2", "stop": { "grace": "1s" } }));
+    check(
+        &fleet,
+        &changed,
+        expect![[r#"
+        plan: 2 to re-create, 1 unchanged
+          ~ re-create  api     variables.app.region: "eu-1" → "eu-2"
+                               down while it stops (up to 10s) and until it runs again
+          ~ re-create  worker  image: "tool:1" → "tool:2"
+                               stop.grace: "10s" → "1s"
+                               down for about 0.5 s, as the last time
+          = unchanged  db
+        touches 2 of 3 containers, 2 are down while they stop and until they run again
+        api after []
+        worker after []
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_not_touched_is_told_too() {
+    let greet = json!({ "image": "tool:1", "steps": [{ "run": ["true"] }] });
+    let before = with(with(shop(), "tasks/greet.json", greet.clone()), "tasks/old.json", greet.clone());
+    let mut after = without(before.clone(), "tasks/old.json");
+    after["tasks/greet.json"]["steps"][0]["run"] = json!(["false"]);
+    after["tasks/new.json"] = greet;
+    after["containers/worker.json"]["metrics"] = json!({ "port": 80 });
+    check(
+        &running(&before),
+        &after,
+        expect![[r#"
+        plan: nothing to do, 3 containers are as they should be
+          ~ live       containers/worker  metrics: {"path":"/metrics","port":80} is new; the container is not touched
+          ~ live       tasks/greet  steps: [{"run":["true"]}] → [{"run":["false"]}]; from its next run on
+          ~ live       tasks/new  new: it can be run
+          ~ live       tasks/old  gone: no further run
+    "#]],
+    );
+}
+
+#[test]
+fn many_are_counted() {
+    let one = |image: &str| json!({ "image": image });
+    let files = |image: &str| {
+        let named = (0..30).map(|n| (format!("containers/c{n:02}.json"), one(if n < 3 { image } else { "tool:1" })));
+        Value::Object(named.collect())
+    };
+    check(
+        &running(&files("tool:1")),
+        &files("tool:2"),
+        expect![[r#"
+        plan: 3 to re-create, 27 unchanged
+          ~ re-create  c00  image: "tool:1" → "tool:2"
+                            down while it stops and until it runs again
+          ~ re-create  c01  image: "tool:1" → "tool:2"
+                            down while it stops and until it runs again
+          ~ re-create  c02  image: "tool:1" → "tool:2"
+                            down while it stops and until it runs again
+          = unchanged  c03, c04, c05, c06, c07, c08, c09, c10, 19 more
+        touches 3 of 30 containers, 3 are down while they stop and until they run again
+        c00 after []
+        c01 after []
+        c02 after []
+    "#]],
+    );
+}
+
+#[test]
+fn the_network_goes_with_the_last_container() {
+    let fleet = running(&json!({ "containers/a.json": { "image": "tool:1" } }));
+    check(
+        &fleet,
+        &json!({}),
+        expect![[r#"
+        plan: 1 to remove
+          - remove     a  its volumes stay
+          - network    acme.shop, with its last container
+        touches 1 of 1 container, 1 goes for good
+        a after []
     "#]],
     );
 }

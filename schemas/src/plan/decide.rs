@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Plan, Reason, Step, reasons};
+use super::{Action, Plan, Reason, Step, impact, reasons};
 use crate::descriptors::{Container, Desired, Restart};
 use crate::fleet::{Fleet, HealthState, ObservedContainer, State};
 use crate::names::{Name, NodeName};
@@ -53,8 +53,20 @@ pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &Dige
         .filter(|(name, seen)| seen.state != State::Removed && !desired.containers.contains_key(name))
         .map(|(name, _)| step(name, Action::Remove, Vec::new()));
     let steps = order(fleet, before, desired, &specs, removals.collect(), wanted);
-    let (new_volumes, kept_volumes) = volumes(fleet, before, desired, &steps);
-    Ok(Plan { observed: fleet.position, steps, unchanged, new_volumes, kept_volumes })
+    let (new_volumes, kept_volumes) = impact::volumes(fleet, before, desired, &steps);
+    let down = impact::down(fleet, before, &steps);
+    Ok(Plan {
+        observed: fleet.position,
+        network: impact::network(fleet, desired, &steps),
+        live: impact::live(before, desired, &unchanged),
+        needed_by: impact::needed_by(desired, &down),
+        containers: impact::containers(fleet, desired),
+        down,
+        steps,
+        unchanged,
+        new_volumes,
+        kept_volumes,
+    })
 }
 
 /// What is on a node stays there: nobody has confirmed that it stopped, and its volumes do not move.
@@ -174,7 +186,7 @@ fn order(
 }
 
 /// Containers that a container has to wait for: what it `needs` and what its strings refer to.
-fn dependencies(container: &Container, desired: &Desired) -> BTreeSet<Name> {
+pub(super) fn dependencies(container: &Container, desired: &Desired) -> BTreeSet<Name> {
     let mut names: BTreeSet<Name> = container.needs.0.keys().cloned().collect();
     let mut texts: Vec<&str> = vec![&container.image];
     texts.extend(container.command.iter().flatten().map(String::as_str));
@@ -277,21 +289,4 @@ fn sorted(steps: Vec<Step>, before: &[BTreeSet<usize>]) -> Vec<Step> {
         Some(step)
     });
     placed.collect()
-}
-
-/// Volumes that come with the plan's containers, and those that stay although their descriptor is gone.
-fn volumes(fleet: &Fleet, before: &Desired, desired: &Desired, steps: &[Step]) -> (Vec<Name>, Vec<Name>) {
-    let there = |name: &Name| {
-        let docker = spec::resource_name(&fleet.id, Some(name));
-        fleet.observed.volumes.get(&docker).is_some_and(|volume| volume.exists)
-    };
-    let mounted: BTreeSet<&Name> = steps
-        .iter()
-        .filter(|step| matches!(step.action, Action::Create | Action::Recreate))
-        .filter_map(|step| desired.containers.get(&step.container))
-        .flat_map(|container| container.volumes.values())
-        .collect();
-    let new = mounted.into_iter().filter(|name| !there(name)).cloned().collect();
-    let gone = before.volumes.keys().filter(|name| !desired.volumes.contains_key(name) && there(name));
-    (new, gone.cloned().collect())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::Reason;
@@ -39,6 +40,15 @@ pub(super) fn changed(before: &Desired, desired: &Desired, name: &Name, seen: &O
         let from = seen.commit.as_ref().map_or("another container".to_owned(), |it| format!("commit {}", it.short()));
         reasons.push(Reason { field: "container".to_owned(), from: Some(from), to: None });
     }
+    reasons
+}
+
+/// What is another between two descriptors of the same kind.
+pub(super) fn between(before: &impl Serialize, after: &impl Serialize) -> Vec<Reason> {
+    // Descriptors are plain structs with string keys: serialising them cannot fail.
+    let value = |it: Result<Value, serde_json::Error>| it.unwrap_or_default();
+    let mut reasons = Vec::new();
+    differences("", &value(serde_json::to_value(before)), &value(serde_json::to_value(after)), &mut reasons);
     reasons
 }
 

@@ -1,6 +1,10 @@
-//! A plan for people, in a terminal.
+//! A plan for people, in a terminal: readable without colour, and without a single escape code.
 
-use super::{Action, Plan, Reason};
+use super::{Action, Down, Live, Plan, Reason, Step};
+use crate::names::Name;
+
+/// Names in one line at most; the others are counted.
+const NAMES: usize = 8;
 
 impl Action {
     /// The sign and the word in front of a step.
@@ -17,6 +21,31 @@ impl Action {
 
 /// The plan, a line a step; ends without a line break.
 pub fn describe(plan: &Plan) -> String {
+    let mut lines = vec![head(plan)];
+    let width = plan.steps.iter().map(|step| step.container.as_str().len()).max().unwrap_or_default();
+    for step in &plan.steps {
+        let (sign, word) = step.action.words();
+        let mut told = told(plan, step).into_iter();
+        let first = told.next().unwrap_or_default();
+        lines.push(format!("  {sign} {word:<9}  {:<width$}  {first}", step.container.as_str()).trim_end().to_owned());
+        let under = " ".repeat("  ~ re-create  ".len() + width + 2);
+        lines.extend(told.map(|line| format!("{under}{line}")));
+    }
+    lines.extend(plan.live.iter().map(live));
+    if !plan.steps.is_empty() && !plan.unchanged.is_empty() {
+        lines.push(format!("  = unchanged  {}", names(&plan.unchanged, ", ")));
+    }
+    lines.extend(plan.new_volumes.iter().map(|name| format!("  + volume     {name}")));
+    lines.extend(plan.kept_volumes.iter().map(|name| format!("  = volume     {name} stays, with its data")));
+    lines.extend(plan.network.as_ref().map(|it| match it.made {
+        true => format!("  + network    {}", it.name),
+        false => format!("  - network    {}, with its last container", it.name),
+    }));
+    lines.extend(touched(plan));
+    lines.join("\n")
+}
+
+fn head(plan: &Plan) -> String {
     let unchanged = plan.unchanged.len();
     if plan.steps.is_empty() {
         return match unchanged {
@@ -33,29 +62,117 @@ pub fn describe(plan: &Plan) -> String {
     if unchanged > 0 {
         counts.push(format!("{unchanged} unchanged"));
     }
-    let mut lines = vec![format!("plan: {}", counts.join(", "))];
-    let width = plan.steps.iter().map(|step| step.container.as_str().len()).max().unwrap_or_default();
-    for step in &plan.steps {
-        let (sign, word) = step.action.words();
-        let reasons: Vec<String> = step.reasons.iter().map(reason).collect();
-        let reasons = match step.action {
-            Action::Remove => "its volumes stay".to_owned(),
-            _ => reasons.join("; "),
-        };
-        lines.push(format!("  {sign} {word:<9}  {:<width$}  {reasons}", step.container.as_str()).trim_end().to_owned());
-    }
-    lines.extend(plan.new_volumes.iter().map(|name| format!("  + volume     {name}")));
-    lines.extend(plan.kept_volumes.iter().map(|name| format!("    volume     {name} stays, with its data")));
-    lines.join("\n")
+    format!("plan: {}", counts.join(", "))
 }
 
-fn reason(reason: &Reason) -> String {
-    let Reason { field, from, to } = reason;
-    match (from, to) {
-        (Some(from), Some(to)) => format!("{field}: {from} → {to}"),
-        (Some(from), None) if field == "container" => format!("it is of {from}"),
-        (Some(from), None) => format!("{field}: {from} → none"),
-        (None, Some(to)) => format!("{field}: {to} is new"),
-        (None, None) => field.clone(),
+/// What is said of a step: why, and what that means for what runs.
+fn told(plan: &Plan, step: &Step) -> Vec<String> {
+    let mut told: Vec<String> = step.reasons.iter().map(Reason::told).collect();
+    if step.action == Action::Remove {
+        told.push("its volumes stay".to_owned());
+    }
+    if let Some(down) = plan.down.iter().find(|it| it.container == step.container) {
+        let times = match down.measured {
+            0 => String::new(),
+            1 => ", as the last time".to_owned(),
+            n => format!(", as the last {n} times"),
+        };
+        told.push(format!("down {}{times}", down.span()));
+    }
+    told
+}
+
+impl Down {
+    fn span(&self) -> String {
+        match (self.about_ms, self.grace) {
+            (Some(ms), _) => format!("for about {}", about(ms)),
+            (None, Some(grace)) => format!("while it stops (up to {grace}) and until it runs again"),
+            (None, None) => "while it stops and until it runs again".to_owned(),
+        }
+    }
+}
+
+/// What the plan means for the fleet, in one line; none: nothing is touched.
+fn touched(plan: &Plan) -> Option<String> {
+    let touched = plan.steps.iter().filter(|step| step.action != Action::Wait).count();
+    if touched == 0 {
+        return None;
+    }
+    let containers = if plan.containers == 1 { "container" } else { "containers" };
+    let mut line = format!("touches {touched} of {} {containers}", plan.containers);
+    let gone = plan.steps.iter().filter(|step| step.action == Action::Remove).count();
+    match gone {
+        0 if plan.down.is_empty() => line.push_str(", nothing that runs is stopped"),
+        0 => {}
+        1 => line.push_str(", 1 goes for good"),
+        n => line.push_str(&format!(", {n} go for good")),
+    }
+    match plan.down.as_slice() {
+        [] => {}
+        [one] => line.push_str(&format!(", 1 is down {}", one.span())),
+        several => line.push_str(&format!(", {} are down{}", several.len(), longest(several))),
+    }
+    if !plan.needed_by.is_empty() {
+        line.push_str(&format!(", needed by {}", names(&plan.needed_by, " and ")));
+    }
+    Some(line)
+}
+
+/// How long several are down, where that is known of all of them.
+fn longest(down: &[Down]) -> String {
+    let all: Option<Vec<u64>> = down.iter().map(|it| it.about_ms).collect();
+    match all.and_then(|all| all.into_iter().max()) {
+        Some(ms) => format!(", the longest for about {}", about(ms)),
+        None => " while they stop and until they run again".to_owned(),
+    }
+}
+
+fn live(live: &Live) -> String {
+    let mut told: Vec<String> = live.reasons.iter().map(Reason::told).collect();
+    told.push(live.note.clone());
+    format!("  ~ live       {}  {}", live.thing, told.join("; "))
+}
+
+/// `a, b and c`, or `a, b, c`: with `last` before the last one; what is too much for a line is counted.
+fn names(all: &[Name], last: &str) -> String {
+    let mut shown: Vec<String> = all.iter().take(NAMES).map(ToString::to_string).collect();
+    if all.len() > NAMES {
+        shown.push(format!("{} more", all.len() - NAMES));
+    }
+    match shown.split_last() {
+        Some((end, [])) => end.clone(),
+        Some((end, front)) => format!("{}{last}{end}", front.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// A duration, no more exact than it can be known.
+fn about(ms: u64) -> String {
+    match ms {
+        ..10_000 => {
+            // At least a tenth, rounded to tenths.
+            let tenths = ((ms + 50) / 100).max(1);
+            if tenths.is_multiple_of(10) {
+                format!("{} s", tenths / 10)
+            } else {
+                format!("{}.{} s", tenths / 10, tenths % 10)
+            }
+        }
+        10_000..120_000 => format!("{} s", (ms + 500) / 1_000),
+        _ => format!("{} min", (ms + 30_000) / 60_000),
+    }
+}
+
+impl Reason {
+    /// In a line.
+    pub fn told(&self) -> String {
+        let Self { field, from, to } = self;
+        match (from, to) {
+            (Some(from), Some(to)) => format!("{field}: {from} → {to}"),
+            (Some(from), None) if field == "container" => format!("it is of {from}"),
+            (Some(from), None) => format!("{field}: {from} → none"),
+            (None, Some(to)) => format!("{field}: {to} is new"),
+            (None, None) => field.clone(),
+        }
     }
 }

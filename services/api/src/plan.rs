@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::response::Response;
 use schemas::check::{Fault, report};
 use schemas::names::{FleetId, Name, Oid};
-use schemas::plan::Step;
+use schemas::plan::{Down, Live, Network, Step};
 use schemas::query::{Candidate, PlanAnswer, PlanRequest, Planned};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,6 +38,11 @@ struct Shown<'a> {
     unchanged: Vec<Name>,
     new_volumes: Vec<Name>,
     kept_volumes: Vec<Name>,
+    network: Option<Network>,
+    live: Vec<Live>,
+    down: Vec<Down>,
+    needed_by: Vec<Name>,
+    containers: u32,
     warnings: Vec<Fault>,
     text: String,
 }
@@ -51,9 +56,22 @@ pub(crate) async fn make(api: Api, call: Call) -> Result<Response, Problem> {
     match ask(&api, "git", &request, DEADLINE).await? {
         PlanAnswer::Planned(planned) => {
             let Planned { position, commit, plan, text, warnings } = *planned;
-            let schemas::plan::Plan { observed: _, steps, unchanged, new_volumes, kept_volumes } = plan;
-            let fleet = &fleet;
-            let shown = Shown { position, fleet, commit, steps, unchanged, new_volumes, kept_volumes, warnings, text };
+            let shown = Shown {
+                position,
+                fleet: &fleet,
+                commit,
+                steps: plan.steps,
+                unchanged: plan.unchanged,
+                new_volumes: plan.new_volumes,
+                kept_volumes: plan.kept_volumes,
+                network: plan.network,
+                live: plan.live,
+                down: plan.down,
+                needed_by: plan.needed_by,
+                containers: plan.containers,
+                warnings,
+                text,
+            };
             reply::json_at(position, &shown)
         }
         PlanAnswer::Faults { faults } => Err(Problem::faults(report(&faults), &faults)),

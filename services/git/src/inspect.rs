@@ -162,6 +162,13 @@ async fn inspect(
             (Some(Candidate { commit: commit.clone(), base: fleet.commit, changes }), pack?)
         }
     };
+    // Last, where they are seen; Git's client colours a line that begins like this.
+    for (branch, (_, checked)) in &branches {
+        let place = if branches.len() > 1 { format!("on {branch}: ") } else { String::new() };
+        for warning in &checked.warnings {
+            pen.say(&format!("warning: {place}{warning}")).await;
+        }
+    }
     if options.plan {
         return Err(Refused::untold("plan only: nothing was stored"));
     }

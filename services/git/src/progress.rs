@@ -156,7 +156,7 @@ impl Watch {
             Data::RolloutResumed(it) if mine(&it.rollout) => News::Lines(vec!["rollout resumed".to_owned()]),
             Data::RolloutStep(it) if mine(&it.rollout) => News::Lines(self.step(it)),
             Data::RolloutSucceeded(it) if mine(&it.rollout) => {
-                News::End(vec![format!("rollout succeeded in {}", seconds(it.duration_ms))])
+                News::End(vec![format!("success: rollout succeeded in {}", seconds(it.duration_ms))])
             }
             Data::RolloutFailed(it) if mine(&it.rollout) => News::End(failed(commit, &it.error)),
             Data::RolloutSuperseded(it) if mine(&it.rollout) => News::End(vec![superseded(it.by)]),
@@ -228,21 +228,21 @@ fn end(rollout: &Rollout, commit: &Oid) -> Option<Vec<String>> {
     let took = rollout.duration_ms.map(|ms| format!(" in {}", seconds(ms))).unwrap_or_default();
     Some(match rollout.status {
         RolloutStatus::Planned | RolloutStatus::Running => return None,
-        RolloutStatus::Succeeded => vec![format!("rollout succeeded{took}")],
+        RolloutStatus::Succeeded => vec![format!("success: rollout succeeded{took}")],
         RolloutStatus::Failed => failed(commit, rollout.error.as_deref().unwrap_or("no reason given")),
-        RolloutStatus::Superseded => vec!["rollout superseded by a newer push".to_owned()],
+        RolloutStatus::Superseded => vec!["warning: rollout superseded by a newer push".to_owned()],
     })
 }
 
 fn failed(commit: &Oid, error: &str) -> Vec<String> {
     vec![
-        format!("rollout failed: {error}"),
+        format!("error: rollout failed: {error}"),
         format!("the commit is accepted and stays; push a fix, or look at it: fleetlog wait {}", commit.short()),
     ]
 }
 
 fn superseded(by: u64) -> String {
-    format!("rollout superseded by the newer push at position {by}")
+    format!("warning: rollout superseded by the newer push at position {by}")
 }
 
 fn seconds(ms: u64) -> String {

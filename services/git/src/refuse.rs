@@ -43,7 +43,7 @@ impl Commands {
     }
 }
 
-/// A push that is not accepted.
+/// A push that is not accepted. Git's client colours a line that begins with `error:`, where its terminal shows colours.
 #[derive(Debug)]
 pub(crate) struct Refused {
     /// For the pusher.
@@ -70,12 +70,12 @@ impl Record {
 impl Refused {
     /// Who pushes may not move this ref.
     pub(crate) fn role(message: String) -> Self {
-        Self { message: format!("refused: {message}\nnothing changed"), record: Some(Record::role()) }
+        Self { message: format!("error: refused: {message}\nnothing changed"), record: Some(Record::role()) }
     }
 
     /// Who pushes was let in, and is not any more.
     pub(crate) fn right_ended() -> Self {
-        Self { message: format!("refused: {NOT_ANY_MORE}\nnothing changed"), record: Some(Record::role()) }
+        Self { message: format!("error: refused: {NOT_ANY_MORE}\nnothing changed"), record: Some(Record::role()) }
     }
 
     /// Leaves no trace, such as where the log is away.
@@ -86,12 +86,12 @@ impl Refused {
     /// What it asks for is not allowed.
     pub(crate) fn not_allowed(code: &str, message: impl Into<String>) -> Self {
         let record = Record { refusal: Refusal::NotAllowed, codes: vec![code.to_owned()], faults: 1 };
-        Self { message: format!("refused: {}\nnothing changed", message.into()), record: Some(record) }
+        Self { message: format!("error: refused: {}\nnothing changed", message.into()), record: Some(record) }
     }
 
     /// Somebody else was first.
     pub(crate) fn race(update: &RefUpdate) -> Self {
-        let message = format!("refused: `{}` has moved meanwhile; fetch first\nnothing changed", update.name);
+        let message = format!("error: refused: `{}` has moved meanwhile; fetch first\nnothing changed", update.name);
         let record = Record { refusal: Refusal::Race, codes: vec!["race".to_owned()], faults: 1 };
         Self { message, record: Some(record) }
     }
@@ -102,7 +102,7 @@ impl Refused {
         codes.sort();
         codes.dedup();
         let record = Record { refusal: Refusal::Faults, codes, faults: faults.len() };
-        Self { message: format!("{message}\nrefused, nothing changed"), record: Some(record) }
+        Self { message: format!("{message}\nerror: refused, nothing changed"), record: Some(record) }
     }
 }
 

@@ -65,7 +65,7 @@ async fn a_push_shows_its_rollout_to_the_end() {
     said.good()
         .tells("remote: rollout: 1 step on node local")
         .tells("remote: step 1/1  create db … done in 1.2 s")
-        .tells("remote: rollout succeeded in 3.4 s")
+        .tells("remote: success: rollout succeeded in 3.4 s")
         .hides("somebody else's");
 }
 

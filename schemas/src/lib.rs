@@ -3,8 +3,9 @@
 //! Reads nothing and writes nothing: no runtime, no NATS, no Docker, no clock, no randomness. Time, ids and keys come in
 //! as arguments. In the order in which a push meets them: [`json`] reads a file and keeps every value's place,
 //! [`check`] answers all faults of a tree at once, [`descriptors`] are what it says, [`spec`] is what it renders to,
-//! [`fleet`] is what is desired and what was observed, [`plan`] is the way from one to the other, [`pulls`] is who wants what taken in, [`event`] is what gets
-//! remembered, [`work`] what an agent is told and what it answers, [`query`] what services ask each other.
+//! [`fleet`] is what is desired and what was observed, [`plan`] is the way from one to the other, [`pulls`] is who wants
+//! what taken in, [`event`] is what gets remembered, [`work`] what an agent is told and what it answers, [`query`] what
+//! services ask each other, [`outcome`] what people are told of a rollout that failed.
 
 pub mod access;
 pub mod check;
@@ -18,6 +19,7 @@ pub mod jsonschema;
 pub mod logs;
 pub mod names;
 pub mod neighbours;
+pub mod outcome;
 pub mod plan;
 pub mod pulls;
 pub mod query;

@@ -6,11 +6,13 @@ use crate::names::Name;
 use crate::units::Span;
 
 mod decide;
+mod diff;
 mod impact;
 mod reasons;
 mod text;
 
 pub use self::decide::{PlanError, plan, plan_after};
+pub use self::diff::difference;
 pub use self::text::describe;
 
 /// What has to be done so that the world is as it should be.

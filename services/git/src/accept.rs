@@ -96,7 +96,8 @@ async fn accept(context: &Context, push: &Push, inspected: &Inspected, pen: &mut
             pen.say(&format!("accepted at position {position} (event {})", draft.id)).await;
             let commit = inspected.candidate.as_ref().map(|candidate| candidate.commit.clone());
             let no_wait = inspected.options.no_wait;
-            push.accepted(Accepted { position, commit, no_wait, news });
+            let planned = inspected.candidate.as_ref().map(|candidate| candidate.steps.clone()).unwrap_or_default();
+            push.accepted(Accepted { position, commit, no_wait, planned, news });
             Ok(())
         }
         Err(Declined { reason, refused }) => {

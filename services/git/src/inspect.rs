@@ -159,7 +159,7 @@ async fn inspect(
                 .map_err(|error| Refused::untold(format!("refused: {}\nnothing changed", with_causes(&error))))?;
             pen.say(&describe(&plan)).await;
             let changes = fleet.desired.changes_to(&checked.desired);
-            (Some(Candidate { commit: commit.clone(), base: fleet.commit, changes }), pack?)
+            (Some(Candidate { commit: commit.clone(), base: fleet.commit, changes, steps: plan.steps }), pack?)
         }
     };
     // Last, where they are seen; Git's client colours a line that begins like this.

@@ -1,6 +1,6 @@
 //! The Git door: a push comes in here, and leaves as one event.
 //!
-//! *Reads* `EVENTS` and `PACKS`, asks the registry and Shazam, answers `req.git.plan`. *Writes* `git.pushed`, `git.refused` and packs. *Owns*
+//! *Reads* `EVENTS` and `PACKS`, asks the registry, Shazam and the logger, answers `req.git.plan`. *Writes* `git.pushed`, `git.refused` and packs. *Owns*
 //! `DIR/git`, which is only a cache: everything in it can be made from the log. *Never* moves a ref without an event,
 //! and never says "refused" where the event may be stored.
 //!

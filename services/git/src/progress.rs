@@ -2,45 +2,25 @@
 //!
 //! Reads `rollout.*` as the follower passes them on; writes nothing, and decides nothing: the refs have moved.
 
-use std::collections::BTreeMap;
+mod outcome;
+mod watch;
+
 use std::time::Duration;
 
-use schemas::event::{Data, Event, RolloutPlanned, RolloutStep, StepStatus};
-use schemas::fleet::{Rollout, RolloutStatus};
 use schemas::names::{NodeName, Oid};
 use schemas::query::{FleetRequest, NodesRequest};
 use streams::{AskError, with_causes};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
-use uuid::Uuid;
 
+use self::outcome::Failed;
+use self::watch::{News, Watch};
 use crate::context::Context;
 use crate::desk::Pen;
 use crate::push::{Accepted, NOT_ANY_MORE, Push};
 
 /// After so long without a line, a line says what it is waiting for.
 const STILL: Duration = Duration::from_secs(5);
-
-/// What is known of the rollout.
-#[derive(Default)]
-struct Watch {
-    rollout: Option<Uuid>,
-    node: Option<NodeName>,
-    /// Action and name of each step.
-    steps: Vec<String>,
-    /// Steps under way, by index.
-    running: BTreeMap<u32, ()>,
-}
-
-/// What one event says.
-enum News {
-    /// Nothing about this push.
-    Nothing,
-    /// Something, with lines to show.
-    Lines(Vec<String>),
-    /// The end, with its last lines.
-    End(Vec<String>),
-}
 
 /// Shows progress, then lets Git end. Always 0: the push is accepted, whatever becomes of its rollout.
 pub(crate) async fn post_receive(context: &Context, push: &Push, pen: &mut Pen) -> u8 {
@@ -70,7 +50,8 @@ pub(crate) async fn post_receive(context: &Context, push: &Push, pen: &mut Pen) 
 }
 
 async fn show(context: &Context, push: &Push, mut accepted: Accepted, commit: &Oid, pen: &mut Pen) {
-    let mut watch = Watch::default();
+    let fleet = &push.repository.fleet;
+    let mut watch = Watch::new(fleet.clone(), accepted.position, std::mem::take(&mut accepted.planned));
     let silence = context.config.limits.silence;
     let (mut ask_at, mut still_at) = (Instant::now() + silence, Instant::now() + STILL);
     while !pen.is_broken() {
@@ -78,9 +59,9 @@ async fn show(context: &Context, push: &Push, mut accepted: Accepted, commit: &O
             // Cancel-safe: an event that was not received stays in the channel.
             event = accepted.news.recv() => {
                 let news = match event {
-                    Ok(event) => watch.take(push, &accepted, commit, &event),
+                    Ok(event) => watch.take(&event),
                     Err(RecvError::Closed) => return,
-                    Err(RecvError::Lagged(_)) => watch.look(context, push, &accepted, commit).await,
+                    Err(RecvError::Lagged(_)) => look(context, push, &accepted, &mut watch).await,
                 };
                 match news {
                     News::Nothing => continue,
@@ -92,6 +73,11 @@ async fn show(context: &Context, push: &Push, mut accepted: Accepted, commit: &O
                         }
                     }
                     News::End(lines) => return pen.say(&lines.join("\n")).await,
+                    News::Failed(position) => {
+                        let failed = Failed { fleet, commit, rollout: watch.rollout(), position };
+                        let lines = outcome::told(context, failed, |step| watch.began(step)).await;
+                        return pen.say(&lines.join("\n")).await;
+                    }
                 }
             }
             () = tokio::time::sleep_until(still_at) => {
@@ -141,113 +127,10 @@ async fn away(context: &Context, node: Option<&NodeName>) -> Option<String> {
     }
 }
 
-impl Watch {
-    fn take(&mut self, push: &Push, accepted: &Accepted, commit: &Oid, event: &Event) -> News {
-        if event.scope.fleet() != Some(&push.repository.fleet) {
-            return News::Nothing;
-        }
-        let mine = |rollout: &Uuid| self.rollout.as_ref() == Some(rollout);
-        match &event.data {
-            Data::RolloutPlanned(it) if it.desired == accepted.position => News::Lines(self.planned(event.id, it)),
-            Data::RolloutPlanned(it) if it.desired > accepted.position && self.rollout.is_none() => {
-                News::End(vec![superseded(it.desired)])
-            }
-            Data::RolloutStarted(it) if mine(&it.rollout) => News::Lines(Vec::new()),
-            Data::RolloutResumed(it) if mine(&it.rollout) => News::Lines(vec!["rollout resumed".to_owned()]),
-            Data::RolloutStep(it) if mine(&it.rollout) => News::Lines(self.step(it)),
-            Data::RolloutSucceeded(it) if mine(&it.rollout) => {
-                News::End(vec![format!("success: rollout succeeded in {}", seconds(it.duration_ms))])
-            }
-            Data::RolloutFailed(it) if mine(&it.rollout) => News::End(failed(commit, &it.error)),
-            Data::RolloutSuperseded(it) if mine(&it.rollout) => News::End(vec![superseded(it.by)]),
-            _ => News::Nothing,
-        }
-    }
-
-    fn planned(&mut self, id: Uuid, planned: &RolloutPlanned) -> Vec<String> {
-        let again = self.rollout.replace(id).is_some();
-        self.node = Some(planned.node.clone());
-        self.running.clear();
-        self.steps = planned.steps.iter().map(|step| format!("{} {}", step.action.words().1, step.container)).collect();
-        match (planned.steps.len(), again) {
-            (0, _) => Vec::new(),
-            (1, false) => vec![format!("rollout: 1 step on node {}", planned.node)],
-            (n, false) => vec![format!("rollout: {n} steps on node {}", planned.node)],
-            (n, true) => vec![format!("rollout planned again, as the world has moved: {n} steps")],
-        }
-    }
-
-    fn step(&mut self, step: &RolloutStep) -> Vec<String> {
-        let took = step.duration_ms.map(|ms| format!(" in {}", seconds(ms))).unwrap_or_default();
-        let ended = match step.status {
-            StepStatus::Waiting => return Vec::new(),
-            StepStatus::Started => {
-                self.running.insert(step.step, ());
-                return Vec::new();
-            }
-            StepStatus::Succeeded => format!("done{took}"),
-            StepStatus::Failed => format!("failed{took}: {}", step.error.as_deref().unwrap_or("no reason given")),
-        };
-        self.running.remove(&step.step);
-        vec![format!("step {}/{}  {} … {ended}", step.step + 1, self.steps.len(), self.name(step.step))]
-    }
-
-    fn name(&self, step: u32) -> &str {
-        usize::try_from(step).ok().and_then(|index| self.steps.get(index)).map_or("?", String::as_str)
-    }
-
-    /// What is being waited for.
-    fn still(&self) -> Option<String> {
-        let names: Vec<&str> = self.running.keys().map(|step| self.name(*step)).collect();
-        (!names.is_empty()).then(|| format!("still at: {}", names.join(", ")))
-    }
-
-    /// Lines were lost on the way to us: asks the registry how the rollout stands.
-    async fn look(&mut self, context: &Context, push: &Push, accepted: &Accepted, commit: &Oid) -> News {
-        let question = FleetRequest { fleet: push.repository.fleet.clone(), min_position: accepted.position };
-        let answer = context.bus.ask(&question, context.config.limits.ask).await;
-        let fleet = answer.ok().and_then(|answer| answer.fleet);
-        let rollout = fleet.and_then(|it| it.rollouts.into_iter().rfind(|it| it.desired == accepted.position));
-        let Some(rollout) = rollout else { return News::Nothing };
-        self.rollout = Some(rollout.id);
-        self.node = Some(rollout.node.clone());
-        self.steps =
-            rollout.steps.iter().map(|it| format!("{} {}", it.step.action.words().1, it.step.container)).collect();
-        let lost = "(some lines were left out)".to_owned();
-        match end(&rollout, commit) {
-            Some(mut lines) => {
-                lines.insert(0, lost);
-                News::End(lines)
-            }
-            None => News::Lines(vec![lost]),
-        }
-    }
-}
-
-fn end(rollout: &Rollout, commit: &Oid) -> Option<Vec<String>> {
-    let took = rollout.duration_ms.map(|ms| format!(" in {}", seconds(ms))).unwrap_or_default();
-    Some(match rollout.status {
-        RolloutStatus::Planned | RolloutStatus::Running => return None,
-        RolloutStatus::Succeeded => vec![format!("success: rollout succeeded{took}")],
-        RolloutStatus::Failed => failed(commit, rollout.error.as_deref().unwrap_or("no reason given")),
-        RolloutStatus::Superseded => vec!["warning: rollout superseded by a newer push".to_owned()],
-    })
-}
-
-fn failed(commit: &Oid, error: &str) -> Vec<String> {
-    vec![
-        format!("error: rollout failed: {error}"),
-        format!("the commit is accepted and stays; push a fix, or look at it: fleetlog wait {}", commit.short()),
-    ]
-}
-
-fn superseded(by: u64) -> String {
-    format!("warning: rollout superseded by the newer push at position {by}")
-}
-
-fn seconds(ms: u64) -> String {
-    match ms {
-        ..1_000 => format!("{ms} ms"),
-        _ => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
-    }
+/// Lines were lost on the way to us: asks the registry how the rollout stands.
+async fn look(context: &Context, push: &Push, accepted: &Accepted, watch: &mut Watch) -> News {
+    let question = FleetRequest { fleet: push.repository.fleet.clone(), min_position: accepted.position };
+    let Ok(answer) = context.bus.ask(&question, context.config.limits.ask).await else { return News::Nothing };
+    let rollout = answer.fleet.and_then(|it| it.rollouts.into_iter().rfind(|it| it.desired == accepted.position));
+    rollout.map_or(News::Nothing, |rollout| watch.stands(answer.position, &rollout))
 }

@@ -6,6 +6,7 @@ use schemas::access::Who;
 use schemas::descriptors::Changes;
 use schemas::event::{Event, PackRef, RefUpdate};
 use schemas::names::Oid;
+use schemas::plan::Step;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -69,6 +70,8 @@ pub(crate) struct Candidate {
     /// The commit that the changes are relative to.
     pub(crate) base: Option<Oid>,
     pub(crate) changes: Changes,
+    /// What was printed: what is to be done.
+    pub(crate) steps: Vec<Step>,
 }
 
 /// What `proc-receive` did, for `post-receive`.
@@ -78,6 +81,8 @@ pub(crate) struct Accepted {
     /// The commit whose rollout is worth waiting for.
     pub(crate) commit: Option<Oid>,
     pub(crate) no_wait: bool,
+    /// The steps that the pusher saw in the plan.
+    pub(crate) planned: Vec<Step>,
     /// Rollout events since before the append.
     pub(crate) news: broadcast::Receiver<Arc<Event>>,
 }

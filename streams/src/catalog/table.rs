@@ -172,7 +172,7 @@ pub const PLAIN: &[PlainEntry] = &[
     question("req.monitor.targets", &[Api], &[Monitor], "the containers that serve figures of their own"),
     question("req.logger.replay", &[Api], &[Logger], "make the index of the lines anew and compare"),
     question("req.logger.drain.<node>", &[Agent], &[Agent], "everything that a container which ended wrote is stored"),
-    question("req.logger.search", &[Api], &[Logger], "a page of lines"),
+    question("req.logger.search", &[Git, Api], &[Logger], "a page of lines"),
     question("req.tasker.start", &[Api], &[Tasker], "run a task"),
     question("req.tasker.cancel", &[Api], &[Tasker], "end a run"),
     question("req.tasker.run", &[Agent, Api], &[Tasker], "one run"),

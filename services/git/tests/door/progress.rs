@@ -5,11 +5,16 @@ use std::time::{Duration, Instant};
 use schemas::event::{
     Data, RolloutFailed, RolloutPlanned, RolloutStarted, RolloutStep, RolloutSucceeded, RolloutSuperseded, StepStatus,
 };
+use schemas::logs::{Found, Origin, Place, Stream};
 use schemas::plan::{Action, Step};
+use schemas::query::{LogsAnswer, LogsRequest};
 use uuid::Uuid;
 
 use crate::platform::{Platform, eventually};
 use crate::workdir::{DB, Said, Workdir};
+
+/// Another container than `DB`.
+const DB_2: &str = r#"{ "image": "demo/tool:1", "command": ["sleep", "61"] }"#;
 
 /// Pushes while `roll` plays Shazam from the position of the push on.
 async fn while_rolling<F: Future<Output = ()>>(platform: &Platform, roll: impl FnOnce(u64) -> F) -> Said {
@@ -25,15 +30,23 @@ async fn while_rolling<F: Future<Output = ()>>(platform: &Platform, roll: impl F
 }
 
 async fn planned(platform: &Platform, desired: u64) -> Uuid {
+    planned_for(platform, desired, &"a".repeat(40)).await
+}
+
+async fn planned_for(platform: &Platform, desired: u64, commit: &str) -> Uuid {
     let step =
         Step { container: "db".parse().unwrap(), action: Action::Create, reasons: Vec::new(), after: Vec::new() };
+    planned_as(platform, desired, commit, vec![step]).await
+}
+
+async fn planned_as(platform: &Platform, desired: u64, commit: &str, steps: Vec<Step>) -> Uuid {
     let planned = RolloutPlanned {
-        commit: "a".repeat(40).parse().unwrap(),
+        commit: commit.parse().unwrap(),
         desired,
         observed: desired,
         epoch: 1,
         node: "local".parse().unwrap(),
-        steps: vec![step],
+        steps,
     };
     platform.append("acme/shop", None, Data::RolloutPlanned(planned)).await.1
 }
@@ -83,11 +96,153 @@ async fn a_failed_rollout_is_told_and_the_push_stays_accepted() {
         }
     })
     .await;
-    said.good()
+    let said = said
+        .good()
         .tells("create db … failed in 1.2 s: image `demo/tool:1` does not exist")
-        .tells("rollout failed: step 1 failed")
-        .tells("push a fix")
-        .tells("fleetlog wait ");
+        .tells("remote: the commit is accepted and stays; what you can do now:")
+        .tells("remote: hint: to try again:  fleetlog retry aaaaaaaa")
+        .tells("remote: hint: to fix it:     git commit -a && git push origin main")
+        .tells("remote: hint: to go back:    no earlier rollout of another commit succeeded")
+        .hides("the last lines of");
+    let end = said.stderr.lines().rfind(|line| line.starts_with("remote: ")).unwrap();
+    assert_eq!(end.trim_end(), "remote: error: rollout failed: step 1 failed (step 1/1, create db, after 20 ms)");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_rollout_shows_what_its_container_wrote_last_and_the_way_back() {
+    let platform = Platform::started().await;
+    let mut questions = platform.bus.answer::<LogsRequest>().await.unwrap();
+    let since = streams::clock::now();
+    let logger = async {
+        // The first line comes first, the last one with the third look.
+        let mut looks = 0;
+        while let Some(asked) = questions.next().await {
+            let LogsRequest { filter, newest_first, limit, .. } = asked.question.clone();
+            assert_eq!((filter.container.as_deref(), newest_first, limit), (Some("db"), true, 10));
+            assert_eq!(filter.fleet.unwrap().to_string(), "acme/shop");
+            assert!(filter.from.unwrap() >= i64::try_from(since.as_nanosecond()).unwrap());
+            looks += 1;
+            let all = [line(2, Stream::Stderr, "boom \u{1b}[31m"), line(1, Stream::Stdout, "starting")];
+            let lines = if looks < 3 { all[1..].to_vec() } else { all.to_vec() };
+            let lines = if looks < 2 { Vec::new() } else { lines };
+            asked.reply(Ok(LogsAnswer { lines, more: false, applied: 1 })).await.unwrap();
+            if looks == 4 {
+                break;
+            }
+        }
+    };
+    let rolled = while_rolling(&platform, |position| {
+        let platform = &platform;
+        async move {
+            // An earlier rollout of another commit had succeeded.
+            let good = planned_for(platform, position, &"9".repeat(40)).await;
+            let succeeded = RolloutSucceeded { rollout: good, duration_ms: 1 };
+            platform.append("acme/shop", Some(good), Data::RolloutSucceeded(succeeded)).await;
+        }
+    });
+    rolled.await.good().tells("rollout succeeded");
+    let ann = Workdir::clone_of(&platform.url("acme/shop")).await;
+    ann.commit(&[("containers/db.json", DB_2)]).await;
+    let before = platform.events("acme/shop").await.len();
+    let roll = async {
+        let pushed = eventually("the push", || async {
+            let mut events = platform.events("acme/shop").await;
+            if events.len() > before { events.pop().ok_or_else(String::new) } else { Err("no event".to_owned()) }
+        });
+        let rollout = planned(&platform, pushed.await.position).await;
+        step(&platform, rollout, StepStatus::Started, None).await;
+        step(&platform, rollout, StepStatus::Failed, Some("it ended with code 3")).await;
+        let error = "it ended with code 3".to_owned();
+        let failed = RolloutFailed { rollout, step: Some(0), error, duration_ms: 3_400 };
+        platform.append("acme/shop", Some(rollout), Data::RolloutFailed(failed)).await;
+    };
+    let (said, (), ()) = tokio::join!(ann.push(&[], &["main"]), roll, logger);
+    let told: Vec<&str> =
+        said.stderr.lines().filter_map(|line| line.strip_prefix("remote: ")).map(str::trim_end).collect();
+    let from = told.iter().position(|line| line.starts_with("step ")).unwrap();
+    assert_eq!(
+        told[from..],
+        [
+            "step 1/1  create db … failed in 1.2 s: it ended with code 3",
+            "the last lines of db:",
+            "  | starting",
+            "  ! boom ·[31m",
+            "the commit is accepted and stays; what you can do now:",
+            "hint: to try again:  fleetlog retry aaaaaaaa",
+            "hint: to fix it:     git commit -a && git push origin main",
+            "hint: to go back:    git push origin \"$(git commit-tree '99999999^{tree}' -p aaaaaaaa -m 'Go back to \
+             99999999')\":main",
+            "error: rollout failed: it ended with code 3 (step 1/1, create db, after 3.4 s)",
+        ]
+    );
+}
+
+fn line(second: i64, stream: Stream, text: &str) -> Found {
+    let origin = Origin {
+        id: "0123456789abcdef".to_owned(),
+        fleet: "acme/shop".parse().unwrap(),
+        container: "db".to_owned(),
+        run: None,
+        step: None,
+    };
+    let place = Place { ns: second, position: 1, ordinal: 0 };
+    Found { place, origin, node: "local".parse().unwrap(), stream, text: text.to_owned(), cut: false }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_is_another_than_the_printed_one_is_told_as_a_difference() {
+    let platform = Platform::started().await;
+    let said = while_rolling(&platform, |position| {
+        let platform = &platform;
+        async move {
+            let steps = [("api", Action::Remove), ("db", Action::Restart)].map(|(name, action)| Step {
+                container: name.parse().unwrap(),
+                action,
+                reasons: Vec::new(),
+                after: Vec::new(),
+            });
+            let rollout = planned_as(platform, position, &"a".repeat(40), steps.to_vec()).await;
+            let succeeded = RolloutSucceeded { rollout, duration_ms: 3_400 };
+            platform.append("acme/shop", Some(rollout), Data::RolloutSucceeded(succeeded)).await;
+        }
+    })
+    .await;
+    said.good()
+        .tells("remote: warning: the world has moved since the plan was printed; what differs now:")
+        .tells("remote:   + remove     api")
+        .tells("remote:   ~ restart    db   instead of: create")
+        .tells("remote: rollout: 2 steps on node local");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_overtaken_push_says_nothing_of_a_world_that_moved() {
+    let platform = Platform::started().await;
+    let said = while_rolling(&platform, |position| {
+        let platform = &platform;
+        async move {
+            // Planned without steps, so that it has an end of its own.
+            let rollout = planned_as(platform, position, &"a".repeat(40), Vec::new()).await;
+            let superseded = RolloutSuperseded { rollout, by: 99 };
+            platform.append("acme/shop", Some(rollout), Data::RolloutSuperseded(superseded)).await;
+        }
+    })
+    .await;
+    said.good().tells("rollout superseded").hides("the world has moved");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_else_has_done_meanwhile_is_not_needed_any_more() {
+    let platform = Platform::started().await;
+    let said = while_rolling(&platform, |position| {
+        let platform = &platform;
+        async move {
+            let rollout = planned_as(platform, position, &"a".repeat(40), Vec::new()).await;
+            let succeeded = RolloutSucceeded { rollout, duration_ms: 1 };
+            platform.append("acme/shop", Some(rollout), Data::RolloutSucceeded(succeeded)).await;
+        }
+    })
+    .await;
+    said.good().tells("remote:   - create     db  not needed any more").tells("success: rollout succeeded in 1 ms");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

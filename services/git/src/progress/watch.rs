@@ -1,0 +1,168 @@
+//! What is known of the rollout that a pusher waits for, and the line that each event adds to it. Decides from events
+//! alone.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemas::event::{Data, Event, RolloutPlanned, RolloutStep, StepStatus};
+use schemas::fleet::{Rollout, RolloutStatus};
+use schemas::names::{FleetId, NodeName};
+use schemas::outcome::duration;
+use schemas::plan::{Step, difference};
+use uuid::Uuid;
+
+/// What is known of the rollout.
+pub(super) struct Watch {
+    fleet: FleetId,
+    /// Position of the push.
+    desired: u64,
+    rollout: Option<Uuid>,
+    pub(super) node: Option<NodeName>,
+    /// The plan as the pusher saw it last.
+    steps: Vec<Step>,
+    /// Steps under way, by index, and since when.
+    running: BTreeMap<u32, Timestamp>,
+    /// Steps that failed, and when they had begun.
+    failed: BTreeMap<u32, Timestamp>,
+    /// What is said only once the rollout, which has no steps, has succeeded.
+    held: Vec<String>,
+}
+
+/// What one event says.
+pub(super) enum News {
+    /// Nothing about this push.
+    Nothing,
+    /// Something, with lines to show.
+    Lines(Vec<String>),
+    /// The end, with its last lines.
+    End(Vec<String>),
+    /// The end, and what can be done about it is to be told: where the log was then.
+    Failed(u64),
+}
+
+impl Watch {
+    /// `printed` is the plan that the pusher saw.
+    pub(super) fn new(fleet: FleetId, desired: u64, printed: Vec<Step>) -> Self {
+        Self {
+            fleet,
+            desired,
+            rollout: None,
+            node: None,
+            steps: printed,
+            running: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            held: Vec::new(),
+        }
+    }
+
+    pub(super) fn take(&mut self, event: &Event) -> News {
+        if event.scope.fleet() != Some(&self.fleet) {
+            return News::Nothing;
+        }
+        let mine = |rollout: &Uuid| self.rollout.as_ref() == Some(rollout);
+        match &event.data {
+            Data::RolloutPlanned(it) if it.desired == self.desired => News::Lines(self.planned(event.id, it)),
+            Data::RolloutPlanned(it) if it.desired > self.desired && self.rollout.is_none() => {
+                News::End(vec![superseded(it.desired)])
+            }
+            Data::RolloutStarted(it) if mine(&it.rollout) => News::Lines(Vec::new()),
+            Data::RolloutResumed(it) if mine(&it.rollout) => News::Lines(vec!["rollout resumed".to_owned()]),
+            Data::RolloutStep(it) if mine(&it.rollout) => News::Lines(self.step(event.time, it)),
+            Data::RolloutSucceeded(it) if mine(&it.rollout) => {
+                let mut lines = std::mem::take(&mut self.held);
+                lines.push(format!("success: rollout succeeded in {}", duration(it.duration_ms)));
+                News::End(lines)
+            }
+            Data::RolloutFailed(it) if mine(&it.rollout) => News::Failed(event.position),
+            Data::RolloutSuperseded(it) if mine(&it.rollout) => News::End(vec![superseded(it.by)]),
+            _ => News::Nothing,
+        }
+    }
+
+    /// What the rollout will do: told anew only as far as it is not what was printed.
+    fn planned(&mut self, id: Uuid, planned: &RolloutPlanned) -> Vec<String> {
+        self.rollout = Some(id);
+        self.node = Some(planned.node.clone());
+        self.running.clear();
+        let mut lines = difference(&self.steps, &planned.steps);
+        self.steps.clone_from(&planned.steps);
+        if !lines.is_empty() {
+            lines.insert(0, "warning: the world has moved since the plan was printed; what differs now:".to_owned());
+        }
+        match planned.steps.len() {
+            0 => {
+                // A plan that fails, or that a newer push overtook, has no steps either.
+                self.held = lines;
+                return Vec::new();
+            }
+            1 => lines.push(format!("rollout: 1 step on node {}", planned.node)),
+            n => lines.push(format!("rollout: {n} steps on node {}", planned.node)),
+        }
+        lines
+    }
+
+    fn step(&mut self, at: Timestamp, step: &RolloutStep) -> Vec<String> {
+        let took = step.duration_ms.map(|ms| format!(" in {}", duration(ms))).unwrap_or_default();
+        let since = match step.status {
+            StepStatus::Waiting => return Vec::new(),
+            StepStatus::Started => {
+                self.running.insert(step.step, at);
+                return Vec::new();
+            }
+            StepStatus::Succeeded | StepStatus::Failed => self.running.remove(&step.step),
+        };
+        let ended = if step.status == StepStatus::Failed {
+            self.failed.insert(step.step, since.unwrap_or(at));
+            format!("failed{took}: {}", step.error.as_deref().unwrap_or("no reason given"))
+        } else {
+            format!("done{took}")
+        };
+        vec![format!("step {}/{}  {} … {ended}", step.step + 1, self.steps.len(), self.name(step.step))]
+    }
+
+    /// Which one it is, once it is planned.
+    pub(super) fn rollout(&self) -> Option<Uuid> {
+        self.rollout
+    }
+
+    /// When a step that failed had begun.
+    pub(super) fn began(&self, step: u32) -> Option<Timestamp> {
+        self.failed.get(&step).copied()
+    }
+
+    fn name(&self, step: u32) -> String {
+        let step = usize::try_from(step).ok().and_then(|index| self.steps.get(index));
+        step.map_or_else(|| "?".to_owned(), |it| format!("{} {}", it.action.words().1, it.container))
+    }
+
+    /// What is being waited for.
+    pub(super) fn still(&self) -> Option<String> {
+        let names: Vec<String> = self.running.keys().map(|step| self.name(*step)).collect();
+        (!names.is_empty()).then(|| format!("still at: {}", names.join(", ")))
+    }
+
+    /// Lines were lost on the way to us: this is how the rollout stands.
+    pub(super) fn stands(&mut self, position: u64, rollout: &Rollout) -> News {
+        self.rollout = Some(rollout.id);
+        self.node = Some(rollout.node.clone());
+        self.steps = rollout.steps.iter().map(|it| it.step.clone()).collect();
+        let mut lines = vec!["(some lines were left out)".to_owned()];
+        let took = rollout.duration_ms.map(|ms| format!(" in {}", duration(ms))).unwrap_or_default();
+        match rollout.status {
+            RolloutStatus::Planned | RolloutStatus::Running => News::Lines(lines),
+            RolloutStatus::Succeeded => {
+                lines.push(format!("success: rollout succeeded{took}"));
+                News::End(lines)
+            }
+            RolloutStatus::Failed => News::Failed(position),
+            RolloutStatus::Superseded => {
+                lines.push("warning: rollout superseded by a newer push".to_owned());
+                News::End(lines)
+            }
+        }
+    }
+}
+
+fn superseded(by: u64) -> String {
+    format!("warning: rollout superseded by the newer push at position {by}")
+}

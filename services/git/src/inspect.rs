@@ -137,12 +137,6 @@ async fn inspect(
         None => first_deploy(&branches)?,
     };
     let neighbours = neighbours(context, push, &branches, &now).await?;
-    for (branch, (_, checked)) in &branches {
-        let others = if *branch == deploy { Vec::new() } else { neighbours.clashes(checked, Some(&push.who)) };
-        for warning in checked.warnings.iter().chain(&others) {
-            pen.say(&format!("warning, on {branch}: {warning}")).await;
-        }
-    }
     let (candidate, pack) = match branches.get(&deploy) {
         None => {
             pen.say(&format!("`{deploy}` does not move: nothing is applied")).await;
@@ -164,8 +158,10 @@ async fn inspect(
     };
     // Last, where they are seen; Git's client colours a line that begins like this.
     for (branch, (_, checked)) in &branches {
-        let place = if branches.len() > 1 { format!("on {branch}: ") } else { String::new() };
-        for warning in &checked.warnings {
+        let is_applied = *branch == deploy;
+        let others = if is_applied { Vec::new() } else { neighbours.clashes(checked, Some(&push.who)) };
+        let place = if is_applied && branches.len() == 1 { String::new() } else { format!("on {branch}: ") };
+        for warning in checked.warnings.iter().chain(&others) {
             pen.say(&format!("warning: {place}{warning}")).await;
         }
     }

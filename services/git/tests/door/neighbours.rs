@@ -33,7 +33,7 @@ async fn a_taken_host_port_refuses_the_deploy_branch_and_is_a_warning_elsewhere(
         .tells("refused, nothing changed");
     assert_eq!(platform.refused("acme/shop").await[0].codes, ["port-taken"]);
     // The same commit on another branch.
-    ann.push(&[], &["main:next"]).await.good().tells("warning, on next: containers/web.json:2:13: host port 8080/tcp");
+    ann.push(&[], &["main:next"]).await.good().tells("warning: on next: containers/web.json:2:13: host port 8080/tcp");
     ann.push(&["plan"], &["main"]).await.bad().tells("fleet `other/till`").hides("plan only");
 
     ann.commit(&[("containers/web.json", ELSEWHERE)]).await;

@@ -9,10 +9,10 @@ use schemas::event::{Data, Draft, Event, GitPushed, RefUpdate};
 use streams::{AppendError, Expected, with_causes};
 use tokio::io::AsyncRead;
 
-use crate::config::FaultPoint;
 use crate::context::{Context, names};
 use crate::desk::Pen;
 use crate::error::GitError;
+use crate::fault::{FaultPoint, pause};
 use crate::follow::catch_up;
 use crate::pktline;
 use crate::push::{Accepted, Inspected, NOT_ANY_MORE, Push};
@@ -21,6 +21,9 @@ use crate::refuse::{Refused, remember};
 use crate::repository::State;
 use crate::settle::mark;
 use crate::transaction;
+
+/// What somebody is told whose push came to a standstill.
+const TOO_OLD: &str = "the push stood still for too long; nothing changed, try again";
 
 /// Why the refs have not moved.
 struct Declined {
@@ -46,6 +49,7 @@ pub(crate) async fn proc_receive(
     };
     let answer = match push.inspection().filter(|inspected| same(&inspected.updates, &commands)) {
         None => Err("not the refs that were inspected; nothing changed, try again".to_owned()),
+        Some(inspected) if is_old(context, &inspected) => Err(TOO_OLD.to_owned()),
         Some(inspected) => accept(context, push, &inspected, pen).await,
     };
     if answer.is_err() {
@@ -85,8 +89,17 @@ fn same(inspected: &[RefUpdate], commands: &[RefUpdate]) -> bool {
     inspected.len() == commands.len() && commands.iter().all(|command| inspected.contains(command))
 }
 
+/// Whether the pack was stored so long ago, as by a machine that slept meanwhile, that another Git service on this log may
+/// take it for one that nobody wants before the event that refers to it is there.
+fn is_old(context: &Context, inspected: &Inspected) -> bool {
+    let Some(stored) = inspected.stored.filter(|_| inspected.pack.is_some()) else { return false };
+    let age = streams::clock::now().duration_since(stored);
+    age.unsigned_abs() > context.config.limits.orphan / 2
+}
+
 /// Accepts the push, or says in a few words why not.
 async fn accept(context: &Context, push: &Push, inspected: &Inspected, pen: &mut Pen) -> Result<(), String> {
+    pause(context, FaultPoint::AfterQuarantine).await;
     let news = context.news.subscribe();
     let draft = draft(push, inspected);
     let mut state = push.repository.state.lock().await;
@@ -117,7 +130,7 @@ async fn accept(context: &Context, push: &Push, inspected: &Inspected, pen: &mut
 }
 
 fn draft(push: &Push, inspected: &Inspected) -> Draft {
-    let Inspected { updates, options, created, pack, deploy, candidate } = inspected;
+    let Inspected { updates, options, created, pack, stored: _, deploy, candidate } = inspected;
     let moved = format!("refs/heads/{deploy}");
     let subject = updates.iter().find(|update| update.name == moved).or(updates.first());
     Draft {
@@ -152,7 +165,7 @@ async fn append(
         still_first(state, inspected)?;
         let prepared = prepare(context, push, inspected).await.map_err(|error| broken(push, &error))?;
         pause(context, FaultPoint::AfterPack).await;
-        // Nothing comes between this look and the append, and it is looked again before another one.
+        // Nothing comes between these looks and the append, and it is looked again before another one.
         let appended = match push.over.is_cancelled() {
             true => Err(None),
             false => context.bus.append(draft, Expected::At(state.applied)).await.map_err(Some),
@@ -240,9 +253,11 @@ async fn moved(
     let repository = &push.repository;
     let was_settled = state.settled;
     let committed = prepared.commit().await;
+    pause(context, FaultPoint::AfterCommit).await;
     state.take(&event);
     repository.note(state);
     let marked = inspected.pack.as_ref().map_or(Ok(()), |(pack, name)| mark(&repository.path, pack.id, name));
+    pause(context, FaultPoint::AfterMarker).await;
     if let (Ok(()), Ok(()), true) = (&committed, &marked, was_settled) {
         state.wanted.clear();
         state.settled = crate::layout::point_head(&repository.path, &inspected.deploy).is_ok();
@@ -251,6 +266,7 @@ async fn moved(
         // Tried again whenever somebody asks for this repository, and at the next start.
         tracing::error!(fleet = %repository.fleet, error = with_causes(&error), "a repository does not follow the log");
     }
+    pause(context, FaultPoint::AfterHead).await;
     let position = event.position;
     tracing::info!(fleet = %repository.fleet, position, refs = names(&inspected.updates), actor = push.actor, "pushed");
 }
@@ -259,12 +275,4 @@ fn broken(push: &Push, error: &(dyn std::error::Error + 'static)) -> Declined {
     tracing::error!(fleet = %push.repository.fleet, error = with_causes(error), "a push was not accepted");
     let refused = Some(Refused::untold(format!("{}\nnothing changed, try again", with_causes(error))));
     Declined { reason: "nothing changed, try again".to_owned(), refused }
-}
-
-/// Where a test wants to kill the platform: waits here for ever.
-async fn pause(context: &Context, point: FaultPoint) {
-    if context.config.pause_at == Some(point) {
-        tracing::warn!("fault point {} reached", point.as_str());
-        std::future::pending::<()>().await;
-    }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use schemas::spec::DigestKey;
 
+use crate::fault::FaultPoint;
+
 /// What the Git service needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -18,36 +20,6 @@ pub struct Config {
     pub limits: Limits,
     /// Where a push waits for ever, so that a test can kill the platform exactly there.
     pub pause_at: Option<FaultPoint>,
-}
-
-/// A point inside a push at which a test kills the platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FaultPoint {
-    /// The pack is stored and the refs are locked; nothing has been appended.
-    AfterPack,
-    /// `git.pushed` is appended; the refs have not moved.
-    AfterAppend,
-}
-
-impl FaultPoint {
-    /// The word in flags and in the log line `fault point … reached`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AfterPack => "after-pack",
-            Self::AfterAppend => "after-append",
-        }
-    }
-}
-
-impl std::str::FromStr for FaultPoint {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [Self::AfterPack, Self::AfterAppend]
-            .into_iter()
-            .find(|point| point.as_str() == text)
-            .ok_or_else(|| format!("`{text}` is not a fault point: expected `after-pack` or `after-append`"))
-    }
 }
 
 /// The limits, each with its unit.

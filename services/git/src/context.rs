@@ -21,6 +21,7 @@ use crate::layout::{self, Layout};
 use crate::push::Push;
 use crate::repository::{Repository, State};
 use crate::settle::{drop_strangers, settle};
+use crate::settler::Behind;
 use crate::tally::Tally;
 
 /// Rollout events kept for pushes that are slow to read them, in events.
@@ -46,6 +47,8 @@ pub(crate) struct Context {
     pub(crate) fullness: Fullness,
     /// How many refusals the log still remembers.
     pub(crate) tally: Tally,
+    /// Fleets whose disk is behind the log.
+    pub(crate) behind: Behind,
     /// Why refs no longer follow the log.
     pub(crate) stopped: Mutex<Option<Arc<ReadError>>>,
     repositories: Mutex<BTreeMap<FleetId, Used>>,
@@ -100,6 +103,7 @@ impl Context {
             position: watch::Sender::new(0),
             fullness: Fullness::default(),
             tally: Tally::default(),
+            behind: Behind::default(),
             stopped: Mutex::default(),
             repositories: Mutex::default(),
             pushes: Mutex::default(),
@@ -159,7 +163,8 @@ impl Context {
         settle(&self.bus, &self.launcher, repository, state).await
     }
 
-    /// Waits until the refs are where the log was when this was called.
+    /// Waits until what is known of the refs is where the log was when this was called. Whether a repository's disk shows
+    /// it is another matter: that is settled with the repository.
     pub(crate) async fn at_head(&self) -> Result<(), NotAtHead> {
         let within = self.config.limits.head;
         let wanted = self.head(within).await?;

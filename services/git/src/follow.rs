@@ -57,10 +57,7 @@ async fn take(context: &Arc<Context>, event: Event) {
         let mut state = repository.state.lock().await;
         if state.take(&event) {
             repository.note(&state);
-            if let Err(error) = context.settle(&repository, &mut state).await {
-                // Tried again whenever somebody asks for this repository.
-                tracing::error!(fleet = %fleet, error = with_causes(&error), "a repository does not follow the log");
-            }
+            context.behind.note(fleet);
         }
     } else if event.data.topic() == Topic::Rollout {
         // Nobody may be waiting for news.

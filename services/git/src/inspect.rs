@@ -22,6 +22,7 @@ use streams::with_causes;
 
 use crate::context::{Context, names};
 use crate::desk::Pen;
+use crate::fault::{FaultPoint, pause};
 use crate::history::{self, Found};
 use crate::hook::wire::Hello;
 use crate::layout::entries;
@@ -137,6 +138,7 @@ async fn inspect(
         None => first_deploy(&branches)?,
     };
     let neighbours = neighbours(context, push, &branches, &now).await?;
+    let stored = Some(streams::clock::now());
     let (candidate, pack) = match branches.get(&deploy) {
         None => {
             pen.say(&format!("`{deploy}` does not move: nothing is applied")).await;
@@ -168,8 +170,9 @@ async fn inspect(
     if options.plan {
         return Err(Refused::untold("plan only: nothing was stored"));
     }
+    pause(context, FaultPoint::AfterStore).await;
     tracing::debug!(%fleet, refs = names(&updates), "a push passed its inspection");
-    Ok(Inspected { updates, options, created: now.deploy.is_none(), pack, deploy, candidate })
+    Ok(Inspected { updates, options, created: now.deploy.is_none(), pack, stored, deploy, candidate })
 }
 
 /// The folder of the new objects. Git names it; where it lies we know.

@@ -6,7 +6,7 @@
 //!
 //! In the order in which a push meets them: the `door` takes the request, an `exchange` runs `git receive-pack`, whose
 //! [`hook`]s report at the `desk`: `inspect` checks and plans, `accept` appends and moves the refs, `progress` shows
-//! the rollout. Beside them, `follow` and `settle` keep the repositories at the log's state, and `sweep` clears up.
+//! the rollout. Beside them, `follow`, `settle` and `settler` keep the repositories at the log's state, and `sweep` clears up.
 
 pub mod hook;
 
@@ -19,6 +19,7 @@ mod desk;
 mod door;
 mod error;
 mod exchange;
+mod fault;
 mod follow;
 mod fullness;
 mod history;
@@ -36,10 +37,12 @@ mod refuse;
 mod repository;
 mod service;
 mod settle;
+mod settler;
 mod sweep;
 mod tally;
 mod transaction;
 
-pub use self::config::{Config, FaultPoint, Limits};
+pub use self::config::{Config, Limits};
 pub use self::error::{FolderError, RunError, StartError};
+pub use self::fault::FaultPoint;
 pub use self::service::{Readiness, Service};

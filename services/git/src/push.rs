@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
 use schemas::access::Who;
 use schemas::descriptors::Changes;
 use schemas::event::{Event, PackRef, RefUpdate};
@@ -57,6 +58,8 @@ pub(crate) struct Inspected {
     pub(crate) created: bool,
     /// The pack in `PACKS`, and its name in the store.
     pub(crate) pack: Option<(PackRef, String)>,
+    /// When storing the pack began.
+    pub(crate) stored: Option<Timestamp>,
     /// The deploy branch.
     pub(crate) deploy: String,
     /// Where the deploy branch moves to; none: it stays.

@@ -16,7 +16,7 @@ use crate::error::{FolderError, RunError, StartError};
 use crate::launch::Launcher;
 use crate::layout::{Layout, fault, remove};
 use crate::settle::drop_strangers;
-use crate::{desk, door, follow, plan, sweep};
+use crate::{desk, door, follow, plan, settler, sweep};
 
 /// The Git service.
 pub struct Service {
@@ -80,6 +80,7 @@ impl Service {
         // Each of them ends when `shutdown` is cancelled, and not before; the hooks' desk after the last push.
         tokio::join!(
             following,
+            settler::settle_all(&context),
             sweep::sweep(&context),
             plan::answer(&context),
             desk::serve(&context, listener, &over),

@@ -88,7 +88,8 @@ impl Talk {
     }
 }
 
-fn lines(updates: &[RefUpdate]) -> String {
+/// The words for these moves.
+pub(crate) fn lines(updates: &[RefUpdate]) -> String {
     updates
         .iter()
         .map(|RefUpdate { name, old, new }| match (old, new) {

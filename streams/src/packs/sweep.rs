@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::response::Response;
 use futures_util::StreamExt;
+use jiff::Timestamp;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::PACK;
@@ -17,6 +20,20 @@ use crate::pull::place;
 /// Headers asked for at a time.
 const BATCH: usize = 500;
 
+/// What a server adds to what it tells about a stream: what time it is there.
+#[derive(Deserialize)]
+struct Told {
+    ts: Timestamp,
+}
+
+async fn server_time(bus: &Bus) -> Result<Timestamp, ReadError> {
+    let api = |source: Cause| ReadError::Api { what: PACKS.to_owned(), source };
+    match bus.jetstream().request(format!("STREAM.INFO.{PACKS}"), &()).await.map_err(|it| api(it.into()))? {
+        Response::Ok(Told { ts }) => Ok(ts),
+        Response::Err { error } => Err(api(error.into())),
+    }
+}
+
 /// What is known about a pack without a reference.
 #[derive(Default)]
 struct Loose {
@@ -26,11 +43,13 @@ struct Loose {
 
 impl Bus {
     /// Erases, down to the bytes on disk, every pack that is not in `referenced` and whose newest chunk is older than
-    /// `older_than`; answers how many. What has no pack's id is left alone.
+    /// `older_than` by the clock of the server, which also stamps the chunks; answers how many. What has no pack's id is
+    /// left alone.
     pub async fn sweep_packs(&self, referenced: &HashSet<Uuid>, older_than: Duration) -> Result<usize, PackError> {
         let sweep = |source| PackError::Sweep { source };
         let loose = self.reading(PACKS, || self.loose_packs(referenced)).await.map_err(sweep)?;
-        let limit = clock::now().as_nanosecond() - i128::try_from(older_than.as_nanos()).unwrap_or(i128::MAX);
+        let now = self.reading(PACKS, || server_time(self)).await.map_err(sweep)?;
+        let limit = now.as_nanosecond() - i128::try_from(older_than.as_nanos()).unwrap_or(i128::MAX);
         let mut erased = 0;
         for (id, pack) in loose.into_iter().filter(|(_, pack)| pack.newest_ns < limit) {
             for &sequence in &pack.chunks {

@@ -3,6 +3,7 @@
 
 mod access;
 mod healing;
+mod histories;
 mod http;
 mod neighbours;
 mod outage;
@@ -12,4 +13,5 @@ mod pushing;
 mod racing;
 mod refusing;
 mod revoking;
+mod sweeping;
 mod workdir;

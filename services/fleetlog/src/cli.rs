@@ -18,6 +18,8 @@ pub use self::profiles::{LoginOptions, MemberCommand, ProfileCommand, TokenComma
 pub use self::registry::{DiffOptions, ReplayOptions, StateOptions, VarsOptions};
 pub use self::runs::{RunOptions, RunsOptions};
 pub use self::serve::{ServeFlags, Service};
+#[cfg(test)]
+pub use self::up::GitFlags;
 pub use self::up::{ConfigOptions, UpFlags};
 
 const FIRST_STEPS: &str = "\

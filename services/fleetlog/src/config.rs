@@ -3,6 +3,7 @@
 //! Reads the environment and the file through a [`Source`], so that a test brings its own. Answers every fault at once.
 
 mod file;
+mod git;
 mod settings;
 mod show;
 mod source;
@@ -34,7 +35,8 @@ pub struct UpOptions {
     pub node: NodeName,
     pub insecure: bool,
     pub log: Option<String>,
-    pub fault_point: Option<git::FaultPoint>,
+    pub fault_point: Option<::git::FaultPoint>,
+    pub git: ::git::Limits,
 }
 
 /// What is in force, and from where.
@@ -88,7 +90,8 @@ impl Config {
         let mut reader = Reader { config: self, faults };
         let node = reader.parsed::<NodeName>("node", "a lower-case DNS label, such as `web-1`");
         let insecure = reader.switch("insecure");
-        let fault_point = reader.parsed::<git::FaultPoint>("fault_point", "a point that this version knows");
+        let fault_point = reader.parsed::<::git::FaultPoint>("fault_point", "a point that this version knows");
+        let git = git::limits(&mut reader);
         let text = |key| self.value(key).map(str::to_owned);
         let listen = text("listen").unwrap_or_default();
         if let Err(error) = crate::up::address(&listen, insecure.unwrap_or(true)) {
@@ -104,6 +107,7 @@ impl Config {
             insecure: insecure?,
             log: text("log"),
             fault_point,
+            git: git?,
         })
     }
 

@@ -12,6 +12,8 @@ use gix::prelude::HeaderExt;
 use schemas::check::{Checked, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, wants};
 use schemas::names::Oid;
 
+use crate::limit::Over;
+
 /// Entries of a tree's descriptor folders at most.
 const ENTRIES: usize = 10_000;
 
@@ -38,6 +40,9 @@ pub(crate) enum CandidateError {
     /// An object is not there, or is not what it should be.
     #[error("object {oid} is missing, or is not a {expected}")]
     Object { oid: String, expected: &'static str },
+    /// More than an operator lets in.
+    #[error(transparent)]
+    Over(Over),
     /// The objects cannot be read at all.
     #[error("cannot open the objects of the push")]
     Open(#[source] std::io::Error),
@@ -137,7 +142,7 @@ impl Objects {
     }
 
     /// The tree of a commit.
-    fn root(&self, commit: &Oid) -> Result<gix::hash::ObjectId, CandidateError> {
+    pub(crate) fn root(&self, commit: &Oid) -> Result<gix::hash::ObjectId, CandidateError> {
         let missing = || CandidateError::Object { oid: commit.to_string(), expected: "commit" };
         let oid = gix::hash::ObjectId::from_hex(commit.as_str().as_bytes()).map_err(|_| missing())?;
         let data = self.bytes(&oid, gix::objs::Kind::Commit, "commit", FOLDER)?;

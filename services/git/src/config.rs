@@ -22,21 +22,35 @@ pub struct Config {
     pub pause_at: Option<FaultPoint>,
 }
 
-/// The limits, each with its unit.
-#[derive(Debug, Clone)]
+/// The limits, each with its unit. Those that an operator can set have a name in [`crate::key`].
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Pushes under way at once; further ones wait [`Limits::turn`].
+    /// Pushes under way at once; further ones wait [`Limits::turn`], and are told so.
     pub pushes: usize,
     /// Fetches and clones under way at once; further ones wait [`Limits::turn`].
     pub fetches: usize,
     /// How long a request waits for its turn before it is told to come back.
     pub turn: Duration,
-    /// Bytes of one push.
-    pub push_bytes: u64,
+    /// Bytes of one push's pack.
+    pub pack_bytes: u64,
+    /// Objects of one push's pack.
+    pub pack_objects: u32,
+    /// Bytes that all objects of one push's pack unpack to.
+    pub unpacked_bytes: u64,
+    /// Bytes of one file.
+    pub blob_bytes: u64,
+    /// Bytes of one object that Git has to hold as a whole: a commit, a folder, a tag, and each end of a difference.
+    pub held_bytes: u64,
+    /// Bytes of one path in the tree of a branch.
+    pub path_bytes: usize,
+    /// Files in the tree of a branch.
+    pub tree_files: u64,
     /// Refs of one push.
     pub refs: usize,
-    /// How long a client may send nothing in the middle of a request.
-    pub idle: Duration,
+    /// How long a client may send less than 1 KiB/s in the middle of a request, or take nothing of an answer.
+    pub slow: Duration,
+    /// Packs of one repository before the smaller ones of them become one.
+    pub repack: usize,
     /// How long an advertisement waits until the refs are at the head of the log.
     pub head: Duration,
     /// How long an answer of another service may take.
@@ -54,10 +68,17 @@ impl Default for Limits {
         Self {
             pushes: 8,
             fetches: 16,
-            turn: Duration::from_secs(10),
-            push_bytes: 2 << 30,
+            turn: Duration::from_secs(60),
+            pack_bytes: 2 << 30,
+            pack_objects: 500_000,
+            unpacked_bytes: 8 << 30,
+            blob_bytes: 512 << 20,
+            held_bytes: 64 << 20,
+            path_bytes: 1_024,
+            tree_files: 100_000,
             refs: 1_000,
-            idle: Duration::from_secs(60),
+            slow: Duration::from_secs(60),
+            repack: 50,
             head: Duration::from_secs(5),
             ask: Duration::from_secs(5),
             silence: Duration::from_secs(10),

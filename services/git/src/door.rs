@@ -17,12 +17,14 @@ use schemas::names::FleetId;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::body::encoding;
+use crate::body::{Intake, IntakeError, encoding};
 use streams::with_causes;
 
 use crate::context::{Context, InUse};
 use crate::exchange::{self, Service};
+use crate::opening::{Opening, OpeningError};
 use crate::push::NOT_ANY_MORE;
+use crate::receive;
 use crate::refuse::{Record, Remembered, remember};
 
 /// Which of Git's protocols the client speaks; version 2 changes what an advertisement looks like.
@@ -103,7 +105,7 @@ async fn fetch(
     let (service, packing) = (Service::UploadPack, checked(&request, Service::UploadPack)?);
     let Some(repository) = context.enter_known(&fleet) else { return Err(no_such_fleet(&fleet)) };
     settled(&context, &repository).await?;
-    let turn = turn(&context, service).await?;
+    let turn = turn(&context).await?;
     let until = (over(&request), protocol(request.headers()).map(str::to_owned));
     let body = exchange::fetch(&context, repository, turn, until, request.into_body(), packing).await;
     Ok(answer(service, "result", body.map_err(broken)?))
@@ -122,12 +124,25 @@ async fn push(
         let message = "fleetlog is stopping: nothing changed, try again";
         return Err(Problem(StatusCode::SERVICE_UNAVAILABLE, message.to_owned()));
     }
-    let turn = turn(&context, service).await?;
+    let who = (who, over(&request));
+    let mut intake = Intake::new(request.into_body(), packing, context.config.limits.slow);
+    let opening = Opening::read(&mut intake).await.map_err(unreadable)?;
+    if opening.is_probe() {
+        return Ok(answer(service, "result", Body::empty()));
+    }
     let repository = context.enter(&fleet);
     settled(&context, &repository).await?;
-    let who = (who, over(&request));
-    let body = exchange::push(&context, repository, turn, who, request.into_body(), packing).await;
-    Ok(answer(service, "result", body.map_err(broken)?))
+    Ok(answer(service, "result", receive::push(&context, repository, who, opening, intake)))
+}
+
+/// No push can be made of what came.
+fn unreadable(error: OpeningError) -> Problem {
+    let status = match &error {
+        OpeningError::Intake(IntakeError::Slow(_)) => StatusCode::REQUEST_TIMEOUT,
+        OpeningError::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        OpeningError::Intake(_) | OpeningError::Nonsense(_) | OpeningError::Options => StatusCode::BAD_REQUEST,
+    };
+    Problem(status, format!("{}\nnothing changed", with_causes(&error)))
 }
 
 /// Until when it holds that they are who they are, as the door in front leaves it; what they do may take long.
@@ -194,15 +209,12 @@ async fn settled(context: &Context, repository: &InUse) -> Result<(), Problem> {
 }
 
 /// Waits for a turn, so that many clients at once wait instead of taking the machine down.
-async fn turn(context: &Arc<Context>, service: Service) -> Result<exchange::Turn, Problem> {
-    let turns = match service {
-        Service::UploadPack => &context.fetching,
-        Service::ReceivePack => &context.pushing,
-    };
-    let waited = tokio::time::timeout(context.config.limits.turn, Arc::clone(turns).acquire_owned()).await;
+async fn turn(context: &Arc<Context>) -> Result<exchange::Turn, Problem> {
+    let turns = Arc::clone(&context.fetching).acquire_owned();
+    let waited = tokio::time::timeout(context.config.limits.turn, turns).await;
     waited.ok().and_then(Result::ok).ok_or_else(|| {
-        let message = "too many clients at once: nothing changed, try again";
-        Problem(StatusCode::SERVICE_UNAVAILABLE, message.to_owned())
+        let message = format!("too many fetches at once, and none ended within `{}`: try again", crate::key::TURN);
+        Problem(StatusCode::SERVICE_UNAVAILABLE, message)
     })
 }
 

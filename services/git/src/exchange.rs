@@ -1,6 +1,6 @@
-//! One exchange with a client: `git upload-pack` or `git receive-pack` with both bodies streamed through.
+//! One exchange with a client: `git upload-pack` with both bodies streamed through, and what `receive` needs of that.
 //!
-//! A fetch ends with its client. A push does not: its child runs to its end, so that what was begun is finished.
+//! A fetch ends with its client.
 
 use std::io;
 use std::process::Stdio;
@@ -8,34 +8,25 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use futures_util::stream;
-use schemas::access::Who;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Child;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::body::{Encoding, Head, feed};
-use streams::with_causes;
-
+use crate::body::{Encoding, Intake};
 use crate::context::{Context, InUse};
 use crate::error::GitError;
-use crate::hook;
 use crate::launch::complaint;
-use crate::layout::{SOCKET_FROM_REPOSITORY, make_bare};
-use crate::push::{NOT_ANY_MORE, Push};
-use crate::refuse::turned_down;
+use crate::push::NOT_ANY_MORE;
 
 /// Bytes read from a child at a time.
 const PIECE: usize = 32 << 10;
 
 /// Pieces on their way to the client, in pieces.
-const PIECES: usize = 4;
+pub(crate) const PIECES: usize = 4;
 
 /// Bytes of a child's complaints that are kept.
 const COMPLAINT: usize = 4 << 10;
-
-/// Bytes of a push's commands that are kept: more than any push that is allowed has.
-const COMMANDS: usize = 1 << 20;
 
 /// One client's turn.
 pub(crate) type Turn = OwnedSemaphorePermit;
@@ -67,6 +58,7 @@ pub(crate) async fn fetch(
     packing: Encoding,
 ) -> Result<Body, GitError> {
     let service = Service::UploadPack;
+    let intake = Intake::new(body, packing, context.config.limits.slow);
     let mut command = context.launcher.git(&repository.path, [service.command(), "--stateless-rpc", "."]);
     command.stdin(Stdio::piped());
     if let Some(protocol) = protocol {
@@ -74,13 +66,13 @@ pub(crate) async fn fetch(
     }
     let child = context.launcher.spawn(command).await.map_err(|source| fault(service, source))?;
     let (answer, pieces) = mpsc::channel(PIECES);
-    let (left, idle) = (CancellationToken::new(), context.config.limits.idle);
+    let (left, slow) = (CancellationToken::new(), context.config.limits.slow);
     let (shutdown, ended) = (context.shutdown.clone(), over.clone());
     context.tasks.spawn(async move {
         let _held = (repository, turn);
         tokio::select! {
             // Each end drops the child, and with it the process: a fetch changes nothing.
-            _ = run(service, child, body, packing, idle, &answer, (&left, &ended), Head::default()) => {}
+            () = run(child, intake, slow, &answer, &left) => {}
             () = left.cancelled() => {}
             () = ended.cancelled() => {}
             () = shutdown.cancelled() => {}
@@ -89,85 +81,51 @@ pub(crate) async fn fetch(
     Ok(streamed(pieces, over))
 }
 
-/// Takes a push: the answer's body.
-pub(crate) async fn push(
-    context: &Arc<Context>,
-    repository: InUse,
-    turn: Turn,
-    (who, over): (Who, CancellationToken),
-    body: Body,
-    packing: Encoding,
-) -> Result<Body, GitError> {
-    let service = Service::ReceivePack;
-    // For readers a fleet is there once the log knows it, not once its folder is.
-    make_bare(&repository.path).map_err(|error| fault(service, io::Error::other(with_causes(&error))))?;
-    let id = streams::clock::new_id();
-    let mut command = context.launcher.git(&repository.path, [service.command(), "--stateless-rpc", "."]);
-    command.stdin(Stdio::piped()).env(hook::SOCKET, SOCKET_FROM_REPOSITORY).env(hook::PUSH, id.to_string());
-    let child = context.launcher.spawn(command).await.map_err(|source| fault(service, source))?;
-    let (answer, pieces) = mpsc::channel(PIECES);
-    let push = Arc::new(Push::new(id, repository, who, over));
-    context.begin(Arc::clone(&push));
-    let (context, idle) = (Arc::clone(context), context.config.limits.idle);
-    context.tasks.clone().spawn(async move {
-        let head = Head { limit: COMMANDS, ..Head::default() };
-        let fed = run(service, child, body, packing, idle, &answer, (&push.left, &push.over), head).await;
-        if let Some(head) = fed {
-            turned_down(&context, &push, &head).await;
+/// Runs a fetch's child to its end.
+async fn run(
+    mut child: Child,
+    mut intake: Intake,
+    slow: std::time::Duration,
+    answer: &mpsc::Sender<io::Result<Bytes>>,
+    left: &CancellationToken,
+) {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(mut stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else { return };
+    let input = async {
+        // Ends early where the client stops sending; the child notices that by itself.
+        while let Ok(Some(piece)) = intake.next().await {
+            if stdin.write_all(&piece).await.is_err() {
+                break;
+            }
         }
-        context.end(push.id);
-        drop(turn);
-    });
-    // What became of a push is told to its end, to whomever.
-    Ok(streamed(pieces, CancellationToken::new()))
+        drop(stdin);
+    };
+    let output = pass_on(stdout, slow, answer, left, <[u8]>::to_vec);
+    let ((), passed, complaints) = tokio::join!(input, output, listen(stderr));
+    end(Service::UploadPack, child, passed, &complaints).await;
 }
 
-/// Runs a child to its end. Cancels `left` as soon as the client has hung up, and reads on; takes nothing more from it
-/// once it is `over`. Answers the head of the request, unless that ended before it had sent everything that the child
-/// wanted.
-#[allow(clippy::too_many_arguments)] // One exchange: all of it is used in one place.
-async fn run(
-    service: Service,
-    mut child: Child,
-    body: Body,
-    packing: Encoding,
-    idle: std::time::Duration,
-    answer: &mpsc::Sender<io::Result<Bytes>>,
-    (left, over): (&CancellationToken, &CancellationToken),
-    mut head: Head,
-) -> Option<Head> {
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else { return None };
-    let input = async {
-        let fed = tokio::select! {
-            // Dropped, it closes the child's input: a child that has everything does not mind, any other one gives up.
-            fed = feed(body, packing, idle, stdin, &mut head) => fed,
-            () = over.cancelled() => return false,
-        };
-        // A child that has read enough closes its end; a client that hangs up is its own business.
-        fed.is_ok() || fed.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    };
-    let output = pass_on(stdout, idle, answer, left);
-    let (complete, passed, complaints) = tokio::join!(input, output, listen(stderr));
-    let ended = child.wait().await;
-    match (passed, ended) {
+/// Waits for the end of a child that has said everything.
+pub(crate) async fn end(service: Service, mut child: Child, passed: io::Result<()>, complaints: &[u8]) {
+    match (passed, child.wait().await) {
         (Ok(()), Ok(status)) if status.success() => {}
         (passed, ended) => {
             let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
             let error = passed.err().map(|error| error.to_string());
-            let said = complaint(&complaints);
+            let said = complaint(complaints);
             tracing::info!(service = service.command(), status, error, said, "Git did not end well");
         }
     }
-    complete.then_some(head)
 }
 
-/// Passes on what a child writes, until it has written everything. What nobody wants any more is read and dropped.
-async fn pass_on(
+/// Passes on what `shape` leaves of what a child writes, until it has written everything. Cancels `left` as soon as the
+/// client has hung up, and reads on: what nobody wants any more is dropped.
+pub(crate) async fn pass_on(
     mut stdout: impl AsyncRead + Unpin,
-    idle: std::time::Duration,
+    slow: std::time::Duration,
     answer: &mpsc::Sender<io::Result<Bytes>>,
     left: &CancellationToken,
+    mut shape: impl FnMut(&[u8]) -> Vec<u8>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; PIECE];
     loop {
@@ -182,18 +140,20 @@ async fn pass_on(
         if read == 0 {
             return Ok(());
         }
-        if left.is_cancelled() {
+        let shaped = shape(&buffer[..read]);
+        if left.is_cancelled() || shaped.is_empty() {
             continue;
         }
         // A client that takes nothing for so long is as good as gone.
-        let sent = tokio::time::timeout(idle, answer.send(Ok(Bytes::copy_from_slice(&buffer[..read])))).await;
+        let sent = tokio::time::timeout(slow, answer.send(Ok(shaped.into()))).await;
         if !matches!(sent, Ok(Ok(()))) {
             left.cancel();
         }
     }
 }
 
-async fn listen(mut stderr: impl AsyncRead + Unpin) -> Vec<u8> {
+/// What a child complains about, up to a length.
+pub(crate) async fn listen(mut stderr: impl AsyncRead + Unpin) -> Vec<u8> {
     let (mut kept, mut buffer) = (Vec::new(), vec![0; 1 << 10]);
     while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
         let room = COMPLAINT.saturating_sub(kept.len()).min(read);
@@ -204,7 +164,7 @@ async fn listen(mut stderr: impl AsyncRead + Unpin) -> Vec<u8> {
 
 /// The pieces as a body. Once it is `over` nothing more goes out, also not what waits already; the error breaks the
 /// connection, so that nobody takes what came for the whole.
-fn streamed(pieces: mpsc::Receiver<io::Result<Bytes>>, over: CancellationToken) -> Body {
+pub(crate) fn streamed(pieces: mpsc::Receiver<io::Result<Bytes>>, over: CancellationToken) -> Body {
     Body::from_stream(stream::unfold((pieces, over), |(mut pieces, over)| async {
         let piece = tokio::select! {
             biased;

@@ -20,8 +20,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::candidate::{self, CandidateError, Objects};
 use streams::with_causes;
 
+use crate::config::Limits;
 use crate::context::{Context, names};
 use crate::desk::Pen;
+use crate::extent::Extent;
 use crate::fault::{FaultPoint, pause};
 use crate::history::{self, Found};
 use crate::hook::wire::Hello;
@@ -131,7 +133,7 @@ async fn inspect(
             push.keep(idle);
         }
     };
-    let (branches, ()) = tokio::join!(check_branches(push, quarantine.clone(), &updates), ahead);
+    let (branches, ()) = tokio::join!(check_branches(context, push, quarantine.clone(), &updates), ahead);
     let branches = branches?;
     let deploy = match &now.deploy {
         Some(deploy) => deploy.clone(),
@@ -183,6 +185,7 @@ fn quarantine(push: &Push, hello: &Hello) -> Option<PathBuf> {
 
 /// Checks the tree of every branch that gets a new commit, and looks for secrets in all that came with the push.
 async fn check_branches(
+    context: &Context,
     push: &Push,
     quarantine: Option<PathBuf>,
     updates: &[RefUpdate],
@@ -191,7 +194,9 @@ async fn check_branches(
     let heads: Vec<(String, Oid)> = updates.iter().filter_map(new).collect();
     let tips: Vec<Oid> = updates.iter().filter_map(|update| update.new.clone()).collect();
     let store = push.repository.path.join("objects");
-    let checked = tokio::task::spawn_blocking(move || check_all(quarantine.as_deref(), &store, heads, &tips)).await;
+    let limits = context.config.limits.clone();
+    let check = move || check_all(quarantine.as_deref(), &store, heads, &tips, &limits);
+    let checked = tokio::task::spawn_blocking(check).await;
     checked.map_err(|_| Refused::untold("the check broke down; nothing changed, try again"))?
 }
 
@@ -200,11 +205,13 @@ fn check_all(
     store: &Path,
     heads: Vec<(String, Oid)>,
     tips: &[Oid],
+    limits: &Limits,
 ) -> Result<BTreeMap<String, (Oid, Checked)>, Refused> {
     if tips.is_empty() {
         return Ok(BTreeMap::new());
     }
     let unreadable = |error| match error {
+        CandidateError::Over(over) => Refused::over(&over),
         CandidateError::TooMuchAtOnce { .. } => Refused::not_allowed("too-much-at-once", with_causes(&error)),
         error => Refused::not_allowed("unreadable", with_causes(&error)),
     };
@@ -212,7 +219,9 @@ fn check_all(
     let several = heads.len() > 1;
     let (mut good, mut all) = (BTreeMap::new(), Vec::<Fault>::new());
     let mut reports = Vec::new();
+    let mut extent = Extent::new(&objects, limits);
     for (branch, commit) in heads {
+        extent.measure(&commit).map_err(unreadable)?;
         match candidate::inspect(&objects, &commit).map_err(unreadable)? {
             Ok(checked) => drop(good.insert(branch, (commit, checked))),
             Err(faults) => {

@@ -21,6 +21,19 @@ const WAITING: usize = 64;
 /// How much of a child's complaint is kept, in bytes.
 const COMPLAINT: usize = 4 << 10;
 
+/// Arguments in front of a command that takes a pack in: large files pass through it in pieces, and what it holds of
+/// objects that are made of differences is as much as one of them needs.
+pub(crate) const FRUGAL: [&str; 8] = [
+    "-c",
+    "core.bigFileThreshold=16m",
+    "-c",
+    "core.deltaBaseCacheLimit=16m",
+    "-c",
+    "core.packedGitWindowSize=32m",
+    "-c",
+    "pack.threads=1",
+];
+
 /// Starts children. Clone is cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct Launcher {

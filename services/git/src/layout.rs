@@ -28,7 +28,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Prepares the folder: clears what a killed platform left there, and writes what is ours anew.
-    pub(crate) fn prepare(root: &Path, program: &Path, push_bytes: u64) -> Result<Self, FolderError> {
+    pub(crate) fn prepare(root: &Path, program: &Path, pack_bytes: u64) -> Result<Self, FolderError> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(|e| fault("create", root, e))?;
         fs::set_permissions(root, fs::Permissions::from_mode(0o700)).map_err(|e| fault("close to others", root, e))?;
         let root = root.canonicalize().map_err(|e| fault("find", root, e))?;
@@ -37,7 +37,7 @@ impl Layout {
             clear(&repository)?;
         }
         let config = layout.config();
-        fs::write(&config, git_config(push_bytes)).map_err(|e| fault("write", &config, e))?;
+        fs::write(&config, git_config(pack_bytes)).map_err(|e| fault("write", &config, e))?;
         layout.hooks(program)?;
         make_bare(&layout.empty())?;
         let socket = layout.root.join(SOCKET);
@@ -204,14 +204,14 @@ pub(crate) fn gone(removed: io::Result<()>) -> io::Result<()> {
 }
 
 /// What every repository has in common. The user's and the machine's own configuration is never read.
-fn git_config(push_bytes: u64) -> String {
+fn git_config(pack_bytes: u64) -> String {
     format!(
         "# Written by fleetlog at every start.\n\
          [core]\n\thooksPath = ../../{HOOKS}\n\
          [safe]\n\tdirectory = *\n\
          [receive]\n\tprocReceiveRefs = refs/\n\tadvertisePushOptions = true\n\tfsckObjects = true\n\
          # Every push is kept as a pack, also a small one: the pack goes to the log.\n\
-         \tunpackLimit = 1\n\tautogc = false\n\tmaxInputSize = {push_bytes}\n\
+         \tunpackLimit = 1\n\tautogc = false\n\tmaxInputSize = {pack_bytes}\n\
          [uploadpack]\n\tallowFilter = true\n\
          [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n"
     )

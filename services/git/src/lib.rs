@@ -4,9 +4,10 @@
 //! `DIR/git`, which is only a cache: everything in it can be made from the log. *Never* moves a ref without an event,
 //! and never says "refused" where the event may be stored.
 //!
-//! In the order in which a push meets them: the `door` takes the request, an `exchange` runs `git receive-pack`, whose
-//! [`hook`]s report at the `desk`: `inspect` checks and plans, `accept` appends and moves the refs, `progress` shows
-//! the rollout. Beside them, `follow`, `settle` and `settler` keep the repositories at the log's state, and `sweep` clears up.
+//! In the order in which a push meets them: the `door` takes the request and reads its `opening`; `receive` measures
+//! the pack with the `gauge` on its way into `git receive-pack`, whose [`hook`]s report at the `desk`: `inspect` checks
+//! and plans, `accept` appends and moves the refs, `progress` shows the rollout. Beside them, `follow`, `settle` and
+//! `settler` keep the repositories at the log's state, and `sweep` clears up.
 
 pub mod hook;
 
@@ -19,19 +20,24 @@ mod desk;
 mod door;
 mod error;
 mod exchange;
+mod extent;
 mod fault;
 mod follow;
 mod fullness;
+mod gauge;
 mod history;
 mod inspect;
 mod launch;
 mod layout;
+mod limit;
 mod neighbours;
+mod opening;
 mod options;
 mod pktline;
 mod plan;
 mod progress;
 mod push;
+mod receive;
 mod refs;
 mod refuse;
 mod repository;
@@ -41,8 +47,10 @@ mod settler;
 mod sweep;
 mod tally;
 mod transaction;
+mod verdict;
 
 pub use self::config::{Config, Limits};
 pub use self::error::{FolderError, RunError, StartError};
 pub use self::fault::FaultPoint;
+pub use self::limit::key;
 pub use self::service::{Readiness, Service};

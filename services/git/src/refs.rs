@@ -4,6 +4,7 @@ use schemas::access::{Action, Resource, Who, allow};
 use schemas::event::RefUpdate;
 use schemas::names::{FleetId, Oid};
 
+use crate::limit::{Over, key};
 use crate::refuse::Refused;
 use crate::repository::State;
 
@@ -49,11 +50,7 @@ pub(crate) fn permitted(who: &Who, fleet: &FleetId, updates: &[RefUpdate]) -> Re
 
 /// Whether these refs may move so, as far as that can be told from the log alone.
 pub(crate) fn allowed(state: &State, updates: &[RefUpdate], limit: usize) -> Result<(), Refused> {
-    if updates.len() > limit {
-        let message =
-            format!("this push moves {} refs, at most {limit} at once may; push them in parts", updates.len());
-        return Err(Refused::not_allowed("too-many-refs", message));
-    }
+    few(updates.len(), limit)?;
     for update in updates {
         named_well(&update.name)?;
         if update.new.is_none() && branch(&update.name).is_some_and(|it| Some(it) == state.deploy.as_deref()) {
@@ -70,6 +67,16 @@ pub(crate) fn allowed(state: &State, updates: &[RefUpdate], limit: usize) -> Res
         return Err(Refused::not_allowed("name-conflict", message));
     }
     Ok(())
+}
+
+/// Whether so many refs may move at once.
+pub(crate) fn few(count: usize, limit: usize) -> Result<(), Refused> {
+    if count <= limit {
+        return Ok(());
+    }
+    let (what, limit) = (format!("this push moves {count} refs"), limit.to_string());
+    let over = Over { code: "too-many-refs", what, limit, key: key::REFS, remedy: "push them in parts" };
+    Err(Refused::over(&over))
 }
 
 fn named_well(name: &str) -> Result<(), Refused> {
@@ -112,6 +119,6 @@ mod tests {
         assert!(message(&state, "NEW NEW refs/heads/main").contains("fetch first"));
         assert!(message(&state, "ZERO NEW refs/heads/main/x").contains("cannot stand beside"));
         let many = "ZERO NEW refs/heads/a\nZERO NEW refs/heads/b\nZERO NEW refs/heads/c";
-        assert!(message(&state, many).contains("at most 2 at once"));
+        assert!(message(&state, many).contains("`git_refs` allows 2: push them in parts"));
     }
 }

@@ -1,47 +1,21 @@
 //! Refusals: what the pusher is told, and the one `git.refused` that an existing fleet remembers.
 
-use std::io;
-
 use schemas::check::Fault;
 use schemas::event::{Data, Draft, GitRefused, RefUpdate, Refusal};
 use streams::{AppendError, Expected, with_causes};
 use tokio::time::Instant;
 
-use crate::body::Head;
 use crate::context::Context;
 use crate::error::SettleError;
 use crate::follow::catch_up;
-use crate::pktline;
+use crate::limit::Over;
+use crate::opening::Opening;
 use crate::push::{NOT_ANY_MORE, Push};
-use crate::refs;
 use crate::repository::{Repository, State};
 use crate::tally::{AT_ONCE, ONE_MORE};
 
-/// What stands at the head of a push, as its client wrote it.
-struct Commands {
-    updates: Vec<RefUpdate>,
-    options: Vec<Vec<u8>>,
-}
-
-impl Commands {
-    /// Commands up to a flush, capabilities behind the first one; then options up to a flush, if there are any.
-    async fn read(mut bytes: &[u8]) -> io::Result<Self> {
-        let mut commands = Self { updates: Vec::new(), options: Vec::new() };
-        let mut with_options = false;
-        while let Some(line) = pktline::read(&mut bytes).await? {
-            let mut halves = line.splitn(2, |byte| *byte == 0);
-            let text = String::from_utf8_lossy(halves.next().unwrap_or_default()).into_owned();
-            let capabilities = String::from_utf8_lossy(halves.next().unwrap_or_default()).into_owned();
-            with_options |= capabilities.split(' ').any(|word| word == "push-options");
-            // Other words, such as the roots of a shallow clone, move no ref.
-            commands.updates.extend(refs::parse_line(&text));
-        }
-        while with_options && let Some(option) = pktline::read(&mut bytes).await? {
-            commands.options.push(option);
-        }
-        Ok(commands)
-    }
-}
+/// Refs of a refused push that are remembered: events are for ever.
+const REFS: usize = 100;
 
 /// A push that is not accepted. Git's client colours a line that begins with `error:`, where its terminal shows colours.
 #[derive(Debug)]
@@ -89,6 +63,16 @@ impl Refused {
         Self { message: format!("error: refused: {}\nnothing changed", message.into()), record: Some(record) }
     }
 
+    /// It is over a limit.
+    pub(crate) fn over(over: &Over) -> Self {
+        Self::not_allowed(over.code, over.to_string())
+    }
+
+    /// Git itself has turned it down before any hook, and has said why: its objects are broken, or not all there.
+    pub(crate) fn by_git() -> Self {
+        Self::not_allowed("unpack", "Git does not take what was sent, for the reason above")
+    }
+
     /// Somebody else was first.
     pub(crate) fn race(update: &RefUpdate) -> Self {
         let message = format!("error: refused: `{}` has moved meanwhile; fetch first\nnothing changed", update.name);
@@ -106,19 +90,12 @@ impl Refused {
     }
 }
 
-/// Git itself has turned a push down before any hook: its objects are broken, or too many. The pusher was told by Git.
-pub(crate) async fn turned_down(context: &Context, push: &Push, head: &Head) {
-    if !push.is_unseen() {
-        return;
-    }
-    let Ok(commands) = Commands::read(&head.bytes).await else { return };
-    if commands.updates.is_empty() || commands.options.iter().any(|option| option == b"plan") {
-        return;
-    }
-    let record = Record { refusal: Refusal::NotAllowed, codes: vec!["unpack".to_owned()], faults: 1 };
+/// Remembers the refusal of a push that never came to a hook, such as one that is over a limit. The words are what its
+/// pusher has to know of that.
+pub(crate) async fn recall(context: &Context, push: &Push, opening: &Opening, refused: Refused) -> Option<String> {
+    let record = refused.record.filter(|_| !opening.updates.is_empty() && !opening.is_plan())?;
     let mut state = push.repository.state.lock().await;
-    // What could not be remembered is in the platform's own log by now; nobody is left to be told.
-    remember(context, &push.repository, &push.actor, &mut state, &commands.updates, record).await;
+    remember(context, &push.repository, &push.actor, &mut state, &opening.updates, record).await.words()
 }
 
 /// What became of the memory of a refusal.
@@ -172,7 +149,7 @@ pub(crate) async fn remember(
         actor: actor.to_owned(),
         cause: None,
         data: Data::GitRefused(GitRefused {
-            refs: updates.to_vec(),
+            refs: updates.iter().take(REFS).cloned().collect(),
             refusal: record.refusal,
             codes: record.codes,
             faults: u32::try_from(record.faults).unwrap_or(u32::MAX),

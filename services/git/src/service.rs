@@ -35,7 +35,7 @@ impl Service {
     /// Clears what a killed platform left, reads the log to its head, repairs every repository, and opens the hooks'
     /// socket. The caller holds the lock on the data folder.
     pub async fn start(config: Config, bus: Bus, shutdown: CancellationToken) -> Result<Self, StartError> {
-        let layout = Layout::prepare(&config.folder, &config.program, config.limits.push_bytes)?;
+        let layout = Layout::prepare(&config.folder, &config.program, config.limits.pack_bytes)?;
         let launcher = Launcher::start(&layout)?;
         let head = bus.head().await.map_err(StartError::Log)?;
         let mut follow = bus.follow(Filter::All, 0).named("git");

@@ -13,7 +13,7 @@ use streams::Bus;
 use uuid::Uuid;
 
 use crate::error::{FolderError, GitError, SettleError};
-use crate::launch::{Launcher, complaint};
+use crate::launch::{FRUGAL, Launcher, complaint};
 use crate::layout::{entries, fault, gone, make_bare, point_head, remove, write_whole};
 use crate::repository::{Repository, State};
 
@@ -89,7 +89,7 @@ fn there(repository: &Path) -> Result<HashSet<Uuid>, FolderError> {
 /// Streams a pack from the log into the store.
 async fn load(bus: &Bus, launcher: &Launcher, repository: &Repository, pack: &PackRef) -> Result<(), SettleError> {
     let io = |source| GitError::Io { command: INDEX_PACK, source };
-    let mut command = launcher.git(&repository.path, [INDEX_PACK, "--stdin"]);
+    let mut command = launcher.git(&repository.path, FRUGAL.into_iter().chain([INDEX_PACK, "--stdin"]));
     command.stdin(Stdio::piped());
     let mut child = launcher.spawn(command).await.map_err(io)?;
     let stdin = child.stdin.take().ok_or_else(|| io(std::io::Error::other("it has no standard input")))?;

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+mod git;
+
+pub use self::git::GitFlags;
+
 /// Where and how the platform runs.
 #[derive(Debug, Default, Args)]
 pub struct UpFlags {
@@ -35,6 +39,8 @@ pub struct UpFlags {
     /// What to log: a level, or `target=level,…` [FLEETLOG_LOG, else RUST_LOG, else info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
+    #[command(flatten)]
+    pub git: GitFlags,
     /// Where a push waits for ever, so that a test can kill the platform exactly there
     #[arg(long, hide = true)]
     pub fault_point: Option<String>,
@@ -57,6 +63,7 @@ impl UpFlags {
         if self.insecure {
             given.push(("insecure", "true".to_owned()));
         }
+        given.extend(self.git.given());
         given
     }
 }

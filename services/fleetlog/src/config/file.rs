@@ -47,6 +47,9 @@ impl File {
             };
             match (value.get_ref(), setting.is_switch) {
                 (DeValue::String(text), false) => drop(values.insert(setting.key, (line, text.to_string()))),
+                (DeValue::Integer(number), false) if setting.is_number() => {
+                    drop(values.insert(setting.key, (line, number.to_string())));
+                }
                 (DeValue::Boolean(value), true) => drop(values.insert(setting.key, (line, value.to_string()))),
                 (_, true) => fault(format!("`{}` has to be `true` or `false`", setting.key)),
                 (_, false) => fault(format!("`{}` has to be a string, in quotes", setting.key)),

@@ -23,8 +23,12 @@ impl Source for Around {
     }
 }
 
+/// As shown, but for the width of the columns.
 fn lines(flags: &UpFlags, around: &Around) -> String {
-    Config::read(flags, around).unwrap().0.lines().join("\n")
+    let lines = Config::read(flags, around).unwrap().0.lines();
+    let narrow =
+        |line: &String| line.split("  ").map(str::trim).filter(|it| !it.is_empty()).collect::<Vec<_>>().join("  ");
+    lines.iter().map(narrow).collect::<Vec<_>>().join("\n")
 }
 
 fn faults(flags: &UpFlags, around: &Around) -> Vec<String> {
@@ -35,9 +39,10 @@ fn faults(flags: &UpFlags, around: &Around) -> Vec<String> {
 fn without_anything_said_the_defaults_count() {
     let shown = lines(&UpFlags::default(), &Around::default());
     assert!(shown.lines().all(|line| line.ends_with("  default")), "{shown}");
-    assert!(shown.contains("data         ./.fleetlog") && !shown.contains("fault_point"), "{shown}");
+    assert!(shown.contains("data  ./.fleetlog") && !shown.contains("fault_point"), "{shown}");
     let (_, options) = Config::read(&UpFlags::default(), &Around::default()).unwrap();
     assert_eq!((options.node.as_str(), options.insecure, options.docker), ("local", false, None));
+    assert_eq!(options.git, ::git::Limits::default());
 }
 
 #[test]
@@ -58,13 +63,13 @@ fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
     let flags = UpFlags { node: Some("of-flag".to_owned()), ..UpFlags::default() };
     let shown = lines(&flags, &around);
     for expected in [
-        "node         of-flag          flag --node",
-        "listen       127.0.0.1:2      variable FLEETLOG_LISTEN",
-        "data         /of/file         /etc/fleetlog/fleetlog.toml:4",
-        "docker       unix:///of/file  /etc/fleetlog/fleetlog.toml:5",
-        "log          warn             variable RUST_LOG",
-        "nats         -                default",
-        "insecure     false            default",
+        "node  of-flag  flag --node",
+        "listen  127.0.0.1:2  variable FLEETLOG_LISTEN",
+        "data  /of/file  /etc/fleetlog/fleetlog.toml:4",
+        "docker  unix:///of/file  /etc/fleetlog/fleetlog.toml:5",
+        "log  warn  variable RUST_LOG",
+        "nats  -                default",
+        "insecure  false  default",
     ] {
         assert!(shown.contains(expected), "{expected}\n{shown}");
     }
@@ -129,4 +134,24 @@ fn every_setting_has_its_flag() {
         SETTINGS.len(),
         "{flags:?}"
     );
+}
+
+#[test]
+fn the_limits_of_git_are_settings_like_the_others() {
+    let around = Around {
+        variables: [("FLEETLOG_GIT_SLOW", "2s")].into(),
+        files: [(FILE, "git_pack_bytes = \"64MiB\"\ngit_refs = 5\n")].into(),
+    };
+    let git = crate::cli::GitFlags { git_pushes: Some("3".to_owned()), ..Default::default() };
+    let flags = UpFlags { git, ..UpFlags::default() };
+    let (config, options) = Config::read(&flags, &around).unwrap();
+    let git = options.git;
+    assert_eq!((git.pack_bytes, git.refs, git.pushes, git.slow.as_secs()), (64 << 20, 5, 3, 2));
+    assert!(config.lines().iter().any(|line| line.starts_with("git_refs") && line.ends_with("fleetlog.toml:2")));
+
+    let file = "git_pack_bytes = \"much\"\ngit_refs = -1\ngit_repack = 1\ngit_pushes = 0\ngit_turn = \"5\"\n";
+    let told = faults(&UpFlags::default(), &Around { files: [(FILE, file)].into(), ..Around::default() });
+    assert_eq!(told.len(), 5, "{told:#?}");
+    assert!(told.iter().any(|it| it.contains(".toml:1: `git_pack_bytes`: `much` is not a size with its unit")));
+    assert!(told.iter().any(|it| it.contains(".toml:3: `git_repack`: expected 2 or more")), "{told:#?}");
 }

@@ -30,6 +30,7 @@ pub struct Plan {
     pub docker: Option<String>,
     pub node: NodeName,
     pub fault_point: Option<git::FaultPoint>,
+    pub git: git::Limits,
 }
 
 impl Plan {
@@ -49,9 +50,9 @@ impl Plan {
     }
 
     fn read(options: UpOptions, choice: Choice) -> anyhow::Result<Self> {
-        let UpOptions { data, listen, nats, nats_server, docker, node, insecure, log: _, fault_point } = options;
+        let UpOptions { data, listen, nats, nats_server, docker, node, insecure, log: _, fault_point, git } = options;
         let address = listen::address(&listen, insecure)?;
-        Ok(Self { choice, data, address, nats, nats_server, docker, node, fault_point })
+        Ok(Self { choice, data, address, nats, nats_server, docker, node, fault_point, git })
     }
 }
 

@@ -169,7 +169,7 @@ impl Services {
             folder: ground.data.join("git"),
             program: std::env::current_exe().context("cannot tell where our own executable is")?,
             digest_key: DigestKey::derive(ground.master()?),
-            limits: git::Limits::default(),
+            limits: ground.plan.git.clone(),
             pause_at: ground.plan.fault_point,
         };
         let git = git::Service::start(config, bus, self.stop()).await.context("cannot start `git`")?;

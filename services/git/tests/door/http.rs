@@ -114,7 +114,7 @@ async fn a_pusher_who_hangs_up_in_the_middle_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_sends_nothing_is_given_up() {
     let mut platform = Platform::new().await;
-    platform.limits.idle = Duration::from_millis(200);
+    platform.limits.slow = Duration::from_millis(200);
     platform.start().await;
     let mut stream = connect(&platform).await;
     let head = "POST /git/acme/shop.git/git-receive-pack HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\

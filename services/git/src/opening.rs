@@ -1,0 +1,181 @@
+//! How a push begins, before its pack: the refs that it wants to move, what its client understands, its options.
+//! Described in Git's `gitprotocol-pack` page, under "Pushing Data To a Server".
+
+use schemas::event::RefUpdate;
+
+use crate::body::{Intake, IntakeError};
+use crate::refs;
+
+/// Bytes of it at most: some 15,000 refs, more than any push that is allowed has.
+const LIMIT: usize = 2 << 20;
+
+/// Options of a push, and bytes of one: each becomes a variable of the hooks' environment.
+const OPTIONS: usize = 32;
+const OPTION: usize = 4 << 10;
+
+/// How a push begins.
+#[derive(Debug, Default)]
+pub(crate) struct Opening {
+    /// All that was read, for Git: the rest of it is the pack's beginning.
+    pub(crate) bytes: Vec<u8>,
+    /// Where the pack begins.
+    pub(crate) pack: usize,
+    /// The refs' names, as they were sent.
+    pub(crate) names: Vec<Vec<u8>>,
+    /// Those moves that can be read.
+    pub(crate) updates: Vec<RefUpdate>,
+    /// `-o …`
+    pub(crate) options: Vec<Vec<u8>>,
+    /// Bytes of a line to the client at most, where it takes more than the report.
+    pub(crate) side_band: Option<usize>,
+    /// Whether the client wants to know what became of its refs.
+    pub(crate) report: bool,
+}
+
+/// Why there is no opening.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpeningError {
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    #[error("the request is no push: {0}")]
+    Nonsense(&'static str),
+    #[error("the push names more refs and options than fit into {LIMIT} bytes; push in parts")]
+    TooLong,
+    #[error("the push has over {OPTIONS} options, or one of over {OPTION} bytes")]
+    Options,
+}
+
+/// What stands next in some bytes.
+enum Line<'a> {
+    Flush,
+    Text(&'a [u8]),
+}
+
+impl Opening {
+    /// Reads it. What came of the pack with it stays in [`Opening::bytes`].
+    pub(crate) async fn read(intake: &mut Intake) -> Result<Self, OpeningError> {
+        let mut opening = Self::default();
+        let mut with_options = false;
+        while let Some(line) = opening.line(intake).await? {
+            with_options |= opening.take(&line);
+        }
+        while with_options && let Some(option) = opening.line(intake).await? {
+            if option.len() > OPTION || opening.options.len() == OPTIONS {
+                return Err(OpeningError::Options);
+            }
+            opening.options.push(option);
+        }
+        Ok(opening)
+    }
+
+    /// Whether it moves no ref: so a client asks whether it is let in.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Whether it only asks for a plan.
+    pub(crate) fn is_plan(&self) -> bool {
+        self.options.iter().any(|option| option == b"plan")
+    }
+
+    /// Takes a command; says whether options follow after the last one.
+    fn take(&mut self, line: &[u8]) -> bool {
+        let mut halves = line.splitn(2, |byte| *byte == 0);
+        let command = halves.next().unwrap_or_default();
+        let words = String::from_utf8_lossy(halves.next().unwrap_or_default()).into_owned();
+        let words: Vec<&str> = words.split_whitespace().collect();
+        if words.contains(&"side-band-64k") {
+            self.side_band = Some(65_515);
+        }
+        self.report |= words.iter().any(|word| word.starts_with("report-status"));
+        // Other lines, such as the roots of a shallow clone, move no ref.
+        if let Ok(update) = refs::parse_line(&String::from_utf8_lossy(command)) {
+            self.names.push(command.splitn(3, |byte| *byte == b' ').nth(2).unwrap_or_default().to_vec());
+            self.updates.push(update);
+        }
+        words.contains(&"push-options")
+    }
+
+    /// The next line, without its line break; none: the list has ended.
+    async fn line(&mut self, intake: &mut Intake) -> Result<Option<Vec<u8>>, OpeningError> {
+        loop {
+            match next(&self.bytes[self.pack..])? {
+                Some((used, line)) => {
+                    let line = match line {
+                        Line::Flush => None,
+                        Line::Text(text) => Some(text.strip_suffix(b"\n").unwrap_or(text).to_vec()),
+                    };
+                    self.pack += used;
+                    return Ok(line);
+                }
+                None if self.pack > LIMIT || self.bytes.len() > LIMIT => return Err(OpeningError::TooLong),
+                None => match intake.next().await? {
+                    Some(piece) => self.bytes.extend_from_slice(&piece),
+                    None => return Err(OpeningError::Nonsense("it ends before its list of refs does")),
+                },
+            }
+        }
+    }
+}
+
+/// The line at the beginning of `bytes` and how many of them it takes; none: it has not come whole yet.
+fn next(bytes: &[u8]) -> Result<Option<(usize, Line<'_>)>, OpeningError> {
+    let Some(head) = bytes.get(..4) else { return Ok(None) };
+    let digits = head.iter().all(u8::is_ascii_hexdigit).then(|| std::str::from_utf8(head).ok()).flatten();
+    match digits.and_then(|digits| usize::from_str_radix(digits, 16).ok()) {
+        Some(0) => Ok(Some((4, Line::Flush))),
+        Some(length @ 4..) => Ok(bytes.get(4..length).map(|text| (length, Line::Text(text)))),
+        _ => Err(OpeningError::Nonsense("its lines do not begin with their length (pkt-line)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use futures_util::stream;
+
+    use super::*;
+    use crate::body::Encoding;
+    use crate::pktline::encode;
+
+    async fn read(bytes: &[u8]) -> Result<Opening, OpeningError> {
+        // A byte at a time: lines come in whatever pieces.
+        let pieces: Vec<_> = bytes.iter().map(|byte| Ok::<_, std::io::Error>(vec![*byte])).collect();
+        let body = Body::from_stream(stream::iter(pieces));
+        Opening::read(&mut Intake::new(body, Encoding::Plain, Duration::from_secs(5))).await
+    }
+
+    fn command(rest: &str) -> Vec<u8> {
+        encode(&format!("{} {} {rest}", "0".repeat(40), "a".repeat(40)))
+    }
+
+    #[tokio::test]
+    async fn commands_options_and_the_beginning_of_the_pack_are_told_apart() {
+        let mut bytes = command("refs/heads/main\0 report-status-v2 side-band-64k push-options\n");
+        bytes.extend(encode("shallow aaaa"));
+        bytes.extend(command("refs/heads/x\n"));
+        bytes.extend(b"0000");
+        bytes.extend(encode("plan"));
+        bytes.extend(b"0000PACK");
+        let opening = read(&bytes).await.unwrap();
+        assert_eq!(opening.names, [b"refs/heads/main".to_vec(), b"refs/heads/x".to_vec()]);
+        assert_eq!(opening.updates[1].name, "refs/heads/x");
+        assert!(opening.is_plan() && opening.report && opening.side_band.is_some());
+        assert_eq!(&bytes[opening.pack..], b"PACK");
+        assert!(read(b"0000").await.unwrap().is_probe());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_push_is_said_to_be_none() {
+        for bad in [&b"GET "[..], b"0001", b"+00b", b"0009x", b""] {
+            let said = read(bad).await;
+            assert!(matches!(said, Err(OpeningError::Nonsense(_))), "{bad:?}: {said:?}");
+        }
+        let mut many = command("refs/heads/main\0push-options");
+        many.extend(b"0000");
+        many.extend(encode("x").repeat(OPTIONS + 1));
+        assert!(matches!(read(&many).await, Err(OpeningError::Options)));
+    }
+}

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::container::{ContainerChange, ObservationGap, Sighting, ThingChange};
-pub use self::git::{GitPushed, GitRefused, PackRef, RefUpdate, Refusal};
+pub use self::git::{GitPushed, GitRefused, GitRepacked, PackRef, RefUpdate, Refusal};
 pub use self::profile::{MemberRemoved, MemberSet, ProfileCreated, ProfileErased, TokenCreated, TokenRevoked};
 pub use self::pull::{FleetForked, PullApproved, PullClosed, PullMerged, PullOpened, PullTip, PullUpdated, Verdict};
 pub use self::rollout::{
@@ -244,6 +244,7 @@ macro_rules! data {
 data! {
     GitPushed(GitPushed), "fleetlog.git.pushed.v1", Git;
     GitRefused(GitRefused), "fleetlog.git.refused.v1", Git;
+    GitRepacked(GitRepacked), "fleetlog.git.repacked.v1", Git;
     PullOpened(PullOpened), "fleetlog.pull.opened.v1", Git;
     PullUpdated(PullUpdated), "fleetlog.pull.updated.v1", Git;
     PullApproved(PullApproved), "fleetlog.pull.approved.v1", Git;

@@ -33,6 +33,7 @@ macro_rules! pages {
 pages! {
     readme: "README.md",
     api: "services/api/README.md",
+    git: "services/git/README.md",
     logger: "services/logger/README.md",
     monitor: "services/monitor/README.md",
     profiles: "services/profiles/README.md",

@@ -54,6 +54,15 @@ pub struct PackRef {
     pub sha256: String,
 }
 
+/// Many packs became one that holds the same objects: no ref has moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitRepacked {
+    /// The one pack.
+    pub pack: PackRef,
+    /// The ids of the packs that nobody needs any more.
+    pub replaces: Vec<Uuid>,
+}
+
 /// A push to an existing fleet was refused: nothing has changed. Carries no content of the push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GitRefused {

@@ -43,7 +43,11 @@ impl Fleet {
         self.position = event.position;
         match &event.data {
             Data::GitPushed(it) => self.pushed(event, it),
-            Data::GitRefused(_) | Data::PullApproved(_) | Data::PullMerged(_) | Data::PullClosed(_) => {
+            Data::GitRefused(_)
+            | Data::GitRepacked(_)
+            | Data::PullApproved(_)
+            | Data::PullMerged(_)
+            | Data::PullClosed(_) => {
                 self.lines.git = event.position;
             }
             Data::PullOpened(it) => self.pull(event, it.number, &it.tip),

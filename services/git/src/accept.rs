@@ -266,6 +266,9 @@ async fn moved(
         // Tried again whenever somebody asks for this repository, and at the next start.
         tracing::error!(fleet = %repository.fleet, error = with_causes(&error), "a repository does not follow the log");
     }
+    if state.packs.len() > context.config.limits.repack {
+        context.many_packs.notify_one();
+    }
     pause(context, FaultPoint::AfterHead).await;
     let position = event.position;
     tracing::info!(fleet = %repository.fleet, position, refs = names(&inspected.updates), actor = push.actor, "pushed");

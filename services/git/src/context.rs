@@ -8,7 +8,7 @@ use std::time::Duration;
 use schemas::event::{Event, RefUpdate};
 use schemas::names::FleetId;
 use streams::{Bus, ReadError, with_causes};
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -49,6 +49,10 @@ pub(crate) struct Context {
     pub(crate) tally: Tally,
     /// Fleets whose disk is behind the log.
     pub(crate) behind: Behind,
+    /// Told when there may be packs to make one of.
+    pub(crate) many_packs: Notify,
+    /// The pack that is being made of others: stored, and not yet in any event.
+    pub(crate) repacking: Mutex<Option<Uuid>>,
     /// Why refs no longer follow the log.
     pub(crate) stopped: Mutex<Option<Arc<ReadError>>>,
     repositories: Mutex<BTreeMap<FleetId, Used>>,
@@ -104,6 +108,8 @@ impl Context {
             fullness: Fullness::default(),
             tally: Tally::default(),
             behind: Behind::default(),
+            many_packs: Notify::new(),
+            repacking: Mutex::default(),
             stopped: Mutex::default(),
             repositories: Mutex::default(),
             pushes: Mutex::default(),
@@ -153,9 +159,10 @@ impl Context {
         lock(&self.pushes).remove(&id);
     }
 
-    /// Packs of pushes under way: stored, and not yet in any event.
+    /// Packs of pushes under way, and of a repack: stored, and not yet in any event.
     pub(crate) fn packs_under_way(&self) -> Vec<Uuid> {
-        lock(&self.pushes).values().filter_map(|push| push.pack()).collect()
+        let repacking = *lock(&self.repacking);
+        lock(&self.pushes).values().filter_map(|push| push.pack()).chain(repacking).collect()
     }
 
     /// Makes the disk show the state.

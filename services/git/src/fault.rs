@@ -1,8 +1,8 @@
-//! The points inside a push at which a test kills the platform: one wherever a kill means something else than before.
+//! The points inside a push, or a repack, at which a test kills the platform: one wherever a kill means something else than before.
 
 use crate::context::Context;
 
-/// A point inside a push, in the order in which a push comes by.
+/// A point inside a push, in the order in which a push comes by; then those of a repack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultPoint {
     /// The pack is stored; its objects are in quarantine, and no ref is locked.
@@ -19,10 +19,14 @@ pub enum FaultPoint {
     AfterMarker,
     /// The disk shows what the log says; the pusher has not been told.
     AfterHead,
+    /// A pack that was made of others is stored; nothing has been appended.
+    AfterRepack,
+    /// `git.repacked` is appended; the new pack lies beside the repository.
+    AfterRepacked,
 }
 
 impl FaultPoint {
-    /// All of them.
+    /// Those of a push.
     pub const ALL: [Self; 7] = [
         Self::AfterStore,
         Self::AfterQuarantine,
@@ -32,6 +36,8 @@ impl FaultPoint {
         Self::AfterMarker,
         Self::AfterHead,
     ];
+    /// Those of a repack.
+    pub const OF_REPACK: [Self; 2] = [Self::AfterRepack, Self::AfterRepacked];
 
     /// The word in flags and in the log line `fault point … reached`.
     pub const fn as_str(self) -> &'static str {
@@ -43,6 +49,8 @@ impl FaultPoint {
             Self::AfterCommit => "after-commit",
             Self::AfterMarker => "after-marker",
             Self::AfterHead => "after-head",
+            Self::AfterRepack => "after-repack",
+            Self::AfterRepacked => "after-repacked",
         }
     }
 }
@@ -51,8 +59,9 @@ impl std::str::FromStr for FaultPoint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || Self::ALL.map(|it| format!("`{}`", it.as_str())).join(", ");
-        let found = Self::ALL.into_iter().find(|point| point.as_str() == text);
+        let all = || Self::ALL.into_iter().chain(Self::OF_REPACK);
+        let expected = || all().map(|it| format!("`{}`", it.as_str())).collect::<Vec<_>>().join(", ");
+        let found = all().find(|point| point.as_str() == text);
         found.ok_or_else(|| format!("`{text}` is not a fault point: expected one of {}", expected()))
     }
 }

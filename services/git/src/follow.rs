@@ -55,7 +55,11 @@ async fn take(context: &Arc<Context>, event: Event) {
     if let Some(fleet) = git_event_of(&event) {
         let repository = context.enter(fleet);
         let mut state = repository.state.lock().await;
-        if state.take(&event) {
+        let to_settle = state.take(&event);
+        if !state.spare.is_empty() {
+            context.many_packs.notify_one();
+        }
+        if to_settle {
             repository.note(&state);
             context.behind.note(fleet);
         }

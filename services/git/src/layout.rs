@@ -15,6 +15,9 @@ use crate::hook;
 /// The hooks' socket, relative to a repository: the same for every one of them, and short.
 pub(crate) const SOCKET_FROM_REPOSITORY: &str = "../../.hook.sock";
 
+/// Where a pack is made of others, relative to a repository.
+pub(crate) const REPACK: &str = "fleetlog/repack";
+
 const SOCKET: &str = ".hook.sock";
 const HOOKS: &str = ".hooks";
 const CONFIG: &str = ".gitconfig";
@@ -145,6 +148,7 @@ pub(crate) fn fault(what: &'static str, path: &Path, source: io::Error) -> Folde
 fn clear(repository: &Path) -> Result<(), FolderError> {
     remove_locks(repository, false)?;
     remove_locks(&repository.join("refs"), true)?;
+    remove(&repository.join(REPACK))?;
     let objects = repository.join("objects");
     remove_named(&objects, |name| name.starts_with("tmp_objdir-") || name.starts_with("incoming-"))?;
     remove_named(&objects.join("pack"), |name| name.starts_with("tmp_") || name.ends_with(".keep"))?;
@@ -212,7 +216,8 @@ fn git_config(pack_bytes: u64) -> String {
          [receive]\n\tprocReceiveRefs = refs/\n\tadvertisePushOptions = true\n\tfsckObjects = true\n\
          # Every push is kept as a pack, also a small one: the pack goes to the log.\n\
          \tunpackLimit = 1\n\tautogc = false\n\tmaxInputSize = {pack_bytes}\n\
-         [uploadpack]\n\tallowFilter = true\n\
+         # A partial clone asks for what it left out, by its id; version 2 of the protocol lets it anyway.\n\
+         [uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n\
          [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n"
     )
 }

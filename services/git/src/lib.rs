@@ -1,13 +1,13 @@
 //! The Git door: a push comes in here, and leaves as one event.
 //!
-//! *Reads* `EVENTS` and `PACKS`, asks the registry, Shazam and the logger, answers `req.git.plan`. *Writes* `git.pushed`, `git.refused` and packs. *Owns*
-//! `DIR/git`, which is only a cache: everything in it can be made from the log. *Never* moves a ref without an event,
+//! *Reads* `EVENTS` and `PACKS`, asks the registry, Shazam and the logger, answers `req.git.plan`. *Writes* `git.pushed`,
+//! `git.refused`, `git.repacked` and packs. *Owns* `DIR/git`, which is only a cache: everything in it can be made from the log. *Never* moves a ref without an event,
 //! and never says "refused" where the event may be stored.
 //!
 //! In the order in which a push meets them: the `door` takes the request and reads its `opening`; `receive` measures
 //! the pack with the `gauge` on its way into `git receive-pack`, whose [`hook`]s report at the `desk`: `inspect` checks
 //! and plans, `accept` appends and moves the refs, `progress` shows the rollout. Beside them, `follow`, `settle` and
-//! `settler` keep the repositories at the log's state, and `sweep` clears up.
+//! `settler` keep the repositories at the log's state, `repack` makes one pack of many, and `sweep` clears up.
 
 pub mod hook;
 
@@ -40,6 +40,7 @@ mod push;
 mod receive;
 mod refs;
 mod refuse;
+mod repack;
 mod repository;
 mod service;
 mod settle;

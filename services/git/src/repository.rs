@@ -1,10 +1,12 @@
 //! One fleet's repository: what the log says about it, folded from its events.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use schemas::event::{Data, Event, PackRef, RefUpdate, Scope, Topic};
+use jiff::Timestamp;
+use schemas::event::{Data, Event, GitRepacked, PackRef, RefUpdate, Scope, Topic};
 use schemas::names::{FleetId, Oid};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -31,10 +33,14 @@ pub(crate) struct State {
     pub(crate) refs: BTreeMap<String, Oid>,
     /// The deploy branch; none before the first accepted push.
     pub(crate) deploy: Option<String>,
-    /// Ids of the packs that the log refers to.
-    pub(crate) packs: HashSet<Uuid>,
+    /// The packs that the log refers to, and their bytes.
+    pub(crate) packs: HashMap<Uuid, u64>,
     /// Those of them that were not looked for on the disk yet.
     pub(crate) wanted: Vec<PackRef>,
+    /// Packs that hold what others on the disk hold as well: loaded when there is time.
+    pub(crate) spare: Vec<PackRef>,
+    /// Packs that another one has replaced, and when.
+    pub(crate) retired: Vec<(Uuid, Timestamp)>,
     /// Whether the disk shows this state.
     pub(crate) settled: bool,
 }
@@ -79,6 +85,9 @@ impl State {
             return false;
         }
         self.applied = event.position;
+        if let Data::GitRepacked(repacked) = &event.data {
+            return self.repacked(repacked, event.time);
+        }
         let Data::GitPushed(pushed) = &event.data else { return false };
         for update in &pushed.refs {
             match &update.new {
@@ -88,11 +97,36 @@ impl State {
         }
         self.deploy = Some(pushed.deploy.clone());
         if let Some(pack) = &pushed.pack {
-            self.packs.insert(pack.id);
+            self.packs.insert(pack.id, pack.bytes);
             self.wanted.push(pack.clone());
         }
         self.settled = false;
         true
+    }
+
+    fn repacked(&mut self, GitRepacked { pack, replaces }: &GitRepacked, time: Timestamp) -> bool {
+        self.packs.insert(pack.id, pack.bytes);
+        for id in replaces {
+            self.packs.remove(id);
+            self.retired.push((*id, time));
+        }
+        let lies_there = self.wanted.is_empty() && self.settled;
+        self.wanted.retain(|it| !replaces.contains(&it.id));
+        self.spare.retain(|it| !replaces.contains(&it.id));
+        if lies_there {
+            self.spare.push(pack.clone());
+        } else {
+            self.wanted.push(pack.clone());
+            self.settled = false;
+        }
+        !lies_there
+    }
+
+    /// The packs that are not to be erased: those that the log refers to, and those that were replaced not long ago,
+    /// which may still be on their way to another service. Forgets older ones.
+    pub(crate) fn kept(&mut self, now: Timestamp, orphan: Duration) -> impl Iterator<Item = Uuid> {
+        self.retired.retain(|(_, time)| Duration::try_from(now.duration_since(*time)).unwrap_or_default() < orphan);
+        self.packs.keys().copied().chain(self.retired.iter().map(|(id, _)| *id))
     }
 
     /// The commit of the deploy branch.
@@ -152,5 +186,30 @@ mod tests {
         let state = state(&["refs/heads/main"]);
         assert!(state.moved(&[update("refs/heads/new", false)]).is_none());
         assert!(state.moved(&[update("refs/heads/main", false)]).is_some());
+    }
+
+    #[test]
+    fn what_was_replaced_is_kept_for_a_while_after_the_event() {
+        let (old, new, time) = (Uuid::from_u128(1), Uuid::from_u128(2), Timestamp::UNIX_EPOCH);
+        let pack = PackRef { id: new, first: 3, last: 4, chunks: 2, bytes: 9, sha256: String::new() };
+        let wanted = vec![PackRef { id: old, ..pack.clone() }];
+        let repacked = GitRepacked { pack: pack.clone(), replaces: vec![old] };
+        let mut state = State { packs: [(old, 9)].into(), wanted, ..State::default() };
+        assert!(state.repacked(&repacked, time), "the disk has to follow, as the old one was not looked for yet");
+        assert_eq!(state.wanted, [pack.clone()]);
+        let kept = |state: &mut State, seconds: i64| {
+            let now = Timestamp::from_second(seconds).unwrap();
+            let mut kept: Vec<Uuid> = state.kept(now, Duration::from_secs(3_600)).collect();
+            kept.sort();
+            kept
+        };
+        assert_eq!(kept(&mut state, 3_599), [old, new]);
+        assert_eq!(kept(&mut state, 3_600), [new]);
+        assert!(state.retired.is_empty());
+
+        // Where the old one lies on the disk, the new one has time.
+        let mut state = State { packs: [(old, 9)].into(), settled: true, ..State::default() };
+        assert!(!state.repacked(&repacked, time));
+        assert!(state.settled && state.wanted.is_empty() && state.spare == [pack]);
     }
 }

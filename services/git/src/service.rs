@@ -16,7 +16,7 @@ use crate::error::{FolderError, RunError, StartError};
 use crate::launch::Launcher;
 use crate::layout::{Layout, fault, remove};
 use crate::settle::drop_strangers;
-use crate::{desk, door, follow, plan, settler, sweep};
+use crate::{desk, door, follow, plan, repack, settler, sweep};
 
 /// The Git service.
 pub struct Service {
@@ -82,6 +82,7 @@ impl Service {
             following,
             settler::settle_all(&context),
             sweep::sweep(&context),
+            repack::repack(&context),
             plan::answer(&context),
             desk::serve(&context, listener, &over),
             drain(&context, &over)

@@ -37,6 +37,7 @@ pub(crate) async fn settle(
         }
         state.wanted.pop();
     }
+    retire(repository, state)?;
     write_refs(&repository.path, &state.refs)?;
     if let Some(deploy) = &state.deploy {
         point_head(&repository.path, deploy)?;
@@ -49,6 +50,22 @@ pub(crate) async fn settle(
 pub(crate) fn mark(repository: &Path, pack: Uuid, name: &str) -> Result<(), FolderError> {
     let marker = repository.join("fleetlog/packs").join(format!("{pack}.{name}"));
     fs::write(&marker, "").map_err(|e| fault("write", &marker, e))
+}
+
+/// Lets go of packs that the log does not refer to any more. They go once nobody uses the repository.
+pub(crate) fn retire(repository: &Repository, state: &State) -> Result<(), FolderError> {
+    // A pack that is still to come holds what these hold.
+    if !state.wanted.is_empty() || !state.spare.is_empty() {
+        return Ok(());
+    }
+    for (id, name) in markers(&repository.path)? {
+        if !state.packs.contains_key(&id) {
+            let marker = repository.path.join("fleetlog/packs").join(format!("{id}.{name}"));
+            gone(fs::remove_file(&marker)).map_err(|e| fault("remove", &marker, e))?;
+            repository.note_litter();
+        }
+    }
+    Ok(())
 }
 
 /// Removes objects that no accepted push brought. Only while no push is on its way into this repository.
@@ -66,6 +83,14 @@ pub(crate) fn drop_strangers(repository: &Path) -> Result<(), FolderError> {
         }
     }
     Ok(())
+}
+
+/// The names in the store of packs of the log; none: one of them is not there.
+pub(crate) fn names(repository: &Path, packs: &[Uuid]) -> Result<Option<Vec<String>>, FolderError> {
+    let marked: BTreeMap<Uuid, String> = markers(repository)?.into_iter().collect();
+    let there = there(repository)?;
+    let name = |id| marked.get(id).filter(|_| there.contains(id)).cloned();
+    Ok(packs.iter().map(name).collect())
 }
 
 /// Every marker: the pack's id in the log, and its name in the store.
@@ -87,7 +112,12 @@ fn there(repository: &Path) -> Result<HashSet<Uuid>, FolderError> {
 }
 
 /// Streams a pack from the log into the store.
-async fn load(bus: &Bus, launcher: &Launcher, repository: &Repository, pack: &PackRef) -> Result<(), SettleError> {
+pub(crate) async fn load(
+    bus: &Bus,
+    launcher: &Launcher,
+    repository: &Repository,
+    pack: &PackRef,
+) -> Result<(), SettleError> {
     let io = |source| GitError::Io { command: INDEX_PACK, source };
     let mut command = launcher.git(&repository.path, FRUGAL.into_iter().chain([INDEX_PACK, "--stdin"]));
     command.stdin(Stdio::piped());

@@ -37,7 +37,8 @@ async fn once(context: &Arc<Context>) {
     let mut referenced: HashSet<Uuid> = context.packs_under_way().into_iter().collect();
     for fleet in context.known() {
         let repository = context.enter(&fleet);
-        referenced.extend(repository.state.lock().await.packs.iter().copied());
+        let mut state = repository.state.lock().await;
+        referenced.extend(state.kept(streams::clock::now(), context.config.limits.orphan));
     }
     match context.bus.sweep_packs(&referenced, context.config.limits.orphan).await {
         Ok(0) => {}

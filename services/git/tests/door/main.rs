@@ -14,6 +14,7 @@ mod pushing;
 mod racing;
 mod raw;
 mod refusing;
+mod repacking;
 mod revoking;
 mod sweeping;
 mod workdir;

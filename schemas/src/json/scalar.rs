@@ -1,5 +1,7 @@
 //! Strings, numbers, words, and text that should have been in quotes.
 
+use serde_json::Number;
+
 use super::Value;
 use super::reader::{Reader, hint};
 use crate::check::quote;
@@ -148,6 +150,7 @@ impl<'a> Reader<'a> {
         if numeric
             && ended
             && let Ok(number) = serde_json::from_str(word)
+            && !too_long(word, &number)
         {
             return Value::Number(number);
         }
@@ -215,6 +218,12 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether a whole number has more than 64 bits: it would be rounded, and be another one than its author wrote.
+fn too_long(word: &str, number: &Number) -> bool {
+    let whole = word.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+    whole && number.is_f64() && number.as_f64() != Some(0.0)
+}
+
 fn number_advice(text: &str) -> &'static str {
     let digits = text.trim_start_matches(['-', '+']);
     if text.starts_with('+') {
@@ -225,6 +234,8 @@ fn number_advice(text: &str) -> &'static str {
         "write it as a decimal number"
     } else if digits.len() > 1 && digits.starts_with('0') {
         "leave the leading 0 out, or put it in double quotes where it is a text"
+    } else if digits.len() > 18 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        "a whole number has at most 64 bits; put it in double quotes where it is a text"
     } else {
         "put it in double quotes where it is a text"
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
 
 mod access;
+mod bad;
 mod healing;
 mod histories;
 mod http;
@@ -16,5 +17,6 @@ mod raw;
 mod refusing;
 mod repacking;
 mod revoking;
+mod speaking;
 mod sweeping;
 mod workdir;

@@ -4,7 +4,7 @@
 use schemas::event::RefUpdate;
 
 use crate::body::{Intake, IntakeError};
-use crate::refs;
+use crate::{pktline, refs};
 
 /// Bytes of it at most: some 15,000 refs, more than any push that is allowed has.
 const LIMIT: usize = 2 << 20;
@@ -37,18 +37,12 @@ pub(crate) struct Opening {
 pub(crate) enum OpeningError {
     #[error(transparent)]
     Intake(#[from] IntakeError),
-    #[error("the request is no push: {0}")]
+    #[error("the request is no push, at a line of it (pkt-line): {0}")]
     Nonsense(&'static str),
     #[error("the push names more refs and options than fit into {LIMIT} bytes; push in parts")]
     TooLong,
     #[error("the push has over {OPTIONS} options, or one of over {OPTION} bytes")]
     Options,
-}
-
-/// What stands next in some bytes.
-enum Line<'a> {
-    Flush,
-    Text(&'a [u8]),
 }
 
 impl Opening {
@@ -99,12 +93,9 @@ impl Opening {
     /// The next line, without its line break; none: the list has ended.
     async fn line(&mut self, intake: &mut Intake) -> Result<Option<Vec<u8>>, OpeningError> {
         loop {
-            match next(&self.bytes[self.pack..])? {
+            match pktline::split(&self.bytes[self.pack..]).map_err(OpeningError::Nonsense)? {
                 Some((used, line)) => {
-                    let line = match line {
-                        Line::Flush => None,
-                        Line::Text(text) => Some(text.strip_suffix(b"\n").unwrap_or(text).to_vec()),
-                    };
+                    let line = line.map(|text| text.strip_suffix(b"\n").unwrap_or(text).to_vec());
                     self.pack += used;
                     return Ok(line);
                 }
@@ -115,17 +106,6 @@ impl Opening {
                 },
             }
         }
-    }
-}
-
-/// The line at the beginning of `bytes` and how many of them it takes; none: it has not come whole yet.
-fn next(bytes: &[u8]) -> Result<Option<(usize, Line<'_>)>, OpeningError> {
-    let Some(head) = bytes.get(..4) else { return Ok(None) };
-    let digits = head.iter().all(u8::is_ascii_hexdigit).then(|| std::str::from_utf8(head).ok()).flatten();
-    match digits.and_then(|digits| usize::from_str_radix(digits, 16).ok()) {
-        Some(0) => Ok(Some((4, Line::Flush))),
-        Some(length @ 4..) => Ok(bytes.get(4..length).map(|text| (length, Line::Text(text)))),
-        _ => Err(OpeningError::Nonsense("its lines do not begin with their length (pkt-line)")),
     }
 }
 

@@ -145,3 +145,21 @@ fn what_is_no_pack_is_damaged() {
     refused(&pack(&[[head(3, 5), b"\0\0\0 no zlib".to_vec()].concat()]), "does not unpack");
     refused(&pack(&[vec![0xbf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]]), "makes no sense");
 }
+
+/// What the fuzzer has found, and what it starts from: the first byte says how large the pieces are.
+#[test]
+fn every_seed_of_the_fuzzer_is_judged_alike_in_whatever_pieces() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ops/fuzz/seeds/pack");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let pack = &bytes[1..];
+        let whole = measure(pack, pack.len().max(1)).ok();
+        for piece in [1, 2, 3, 7, 100, 5_000] {
+            assert_eq!(measure(pack, piece).ok(), whole, "{} in pieces of {piece}", path.display());
+        }
+        count += 1;
+    }
+    assert!(count >= 7, "{count} seeds");
+}

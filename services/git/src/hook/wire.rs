@@ -105,4 +105,24 @@ mod tests {
         assert_eq!(decode_head(encode_head(Frame::Stdout, 1 << 17)), None);
         assert_eq!(decode_head([9, 0, 0, 0, 1]), None);
     }
+
+    /// What the fuzzer has found, and what it starts from.
+    #[test]
+    fn every_seed_of_the_fuzzer_is_none_or_reads_the_same_after_a_round_trip() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ops/fuzz/seeds/hook-wire");
+        let seeds: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|it| std::fs::read(it.unwrap().path()).unwrap()).collect();
+        assert!(seeds.len() >= 4);
+        for seed in seeds {
+            if let Some(hello) = Hello::decode(&seed) {
+                assert_eq!(&hello.encode()[4..], seed);
+            }
+            for head in seed.windows(HEAD) {
+                let head: [u8; HEAD] = head.try_into().unwrap();
+                if let Some((frame, length)) = decode_head(head) {
+                    assert_eq!(encode_head(frame, u32::try_from(length).unwrap()), head);
+                }
+            }
+        }
+    }
 }

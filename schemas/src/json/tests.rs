@@ -163,7 +163,7 @@ fn one_slip_is_one_fault() {
         expect![[r#"
         1:2 bad-number: the number `18446744073709551616` | a JSON number, such as 80 or 0.5 | hint: a whole number has at most 64 bits; put it in double quotes where it is a text
         1:24 bad-number: the number `-9223372036854775809` | a JSON number, such as 80 or 0.5 | hint: a whole number has at most 64 bits; put it in double quotes where it is a text
-        [null,null,18446744073709551615,-9223372036854775808,1e20]"#]],
+        [null,null,18446744073709551615,-9223372036854775808,1e+20]"#]],
     );
     check(
         r#"["\x", "\u12", "\ud800", "\ud800A", "C:\dir", "\ud83d\ude00"]"#,

@@ -196,7 +196,7 @@ mod tests {
         let repacked = GitRepacked { pack: pack.clone(), replaces: vec![old] };
         let mut state = State { packs: [(old, 9)].into(), wanted, ..State::default() };
         assert!(state.repacked(&repacked, time), "the disk has to follow, as the old one was not looked for yet");
-        assert_eq!(state.wanted, [pack.clone()]);
+        assert_eq!(state.wanted, std::slice::from_ref(&pack));
         let kept = |state: &mut State, seconds: i64| {
             let now = Timestamp::from_second(seconds).unwrap();
             let mut kept: Vec<Uuid> = state.kept(now, Duration::from_secs(3_600)).collect();

@@ -21,8 +21,8 @@ pub use self::git::{GitPushed, GitRefused, GitRepacked, PackRef, RefUpdate, Refu
 pub use self::profile::{MemberRemoved, MemberSet, ProfileCreated, ProfileErased, TokenCreated, TokenRevoked};
 pub use self::pull::{FleetForked, PullApproved, PullClosed, PullMerged, PullOpened, PullTip, PullUpdated, Verdict};
 pub use self::rollout::{
-    RolloutFailed, RolloutPlanned, RolloutResumed, RolloutStarted, RolloutStep, RolloutSucceeded, RolloutSuperseded,
-    StepStatus,
+    RolloutFailed, RolloutPlanned, RolloutResumed, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded,
+    RolloutSuperseded, StepStatus,
 };
 pub use self::run::{RunCancelled, RunFailed, RunQueued, RunStarted, RunStep, RunSucceeded, Trigger};
 pub use self::system::{CoordinatorTook, DeadWork, Level, LevelRaised, LogOpened, WorkDead};
@@ -252,6 +252,7 @@ data! {
     PullClosed(PullClosed), "fleetlog.pull.closed.v1", Git;
     FleetForked(FleetForked), "fleetlog.fleet.forked.v1", Git;
     RolloutPlanned(RolloutPlanned), "fleetlog.rollout.planned.v1", Rollout;
+    RolloutRetried(RolloutRetried), "fleetlog.rollout.retried.v1", Rollout;
     RolloutStarted(RolloutStarted), "fleetlog.rollout.started.v1", Rollout;
     RolloutResumed(RolloutResumed), "fleetlog.rollout.resumed.v1", Rollout;
     RolloutStep(RolloutStep), "fleetlog.rollout.step.v1", Rollout;

@@ -191,6 +191,12 @@ pub struct Rollout {
     pub error: Option<String>,
     /// From planned to its end.
     pub duration_ms: Option<u64>,
+    /// The failed rollout of the same push that this one tries again.
+    #[serde(default)]
+    pub retries: Option<Uuid>,
+    /// Id of the `rollout.retried` that asked for this one, which has failed, to be tried again.
+    #[serde(default)]
+    pub retried: Option<Uuid>,
 }
 
 /// How a rollout stands.

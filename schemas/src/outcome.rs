@@ -53,7 +53,7 @@ pub fn place(rollout: &Rollout) -> String {
     let step = failed.map(|(number, it)| {
         format!("step {number}/{}, {} {}", rollout.steps.len(), it.step.action.words().1, it.step.container)
     });
-    let after = rollout.duration_ms.map(|ms| format!("after {}", duration(ms)));
+    let after = rollout.duration_ms.filter(|ms| *ms > 0).map(|ms| format!("after {}", duration(ms)));
     step.into_iter().chain(after).collect::<Vec<_>>().join(", ")
 }
 

@@ -7,6 +7,7 @@ mod ports;
 mod profiles;
 mod pulls;
 mod registry;
+mod rollouts;
 mod runs;
 mod state;
 
@@ -26,6 +27,7 @@ pub use self::registry::{
     At, HistoryAnswer, HistoryRequest, PastAnswer, PastRequest, Range, ReplayAnswer, ReplayRequest, Variable,
     VariablesAnswer, VariablesRequest,
 };
+pub use self::rollouts::{RetryAnswer, RetryRollout};
 pub use self::runs::{
     CancelRun, RunAnswer, RunRequest, RunsAnswer, RunsRequest, StartRun, TaskLine, TasksAnswer, TasksRequest,
 };

@@ -76,6 +76,7 @@ fn rollout() -> impl Strategy<Value = Data> {
         let rollout = Uuid::from_u128(rollout);
         match kind {
             0 => Data::RolloutPlanned(RolloutPlanned {
+                retries: None,
                 commit: "a".repeat(40).parse().unwrap(),
                 desired: 1,
                 observed: 1,

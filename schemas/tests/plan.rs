@@ -99,6 +99,7 @@ fn rolled_out(fleet: &mut Fleet, container: &str, times: &[u64]) {
         fleet.apply(&event(
             at,
             Data::RolloutPlanned(RolloutPlanned {
+                retries: None,
                 commit: "a".repeat(40).parse().unwrap(),
                 desired: 1,
                 observed: 1,

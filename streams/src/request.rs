@@ -120,6 +120,11 @@ impl Question for NodesRequest {
     const SUBJECT: &'static str = "req.shazam.nodes";
 }
 
+impl Question for schemas::query::RetryRollout {
+    type Answer = schemas::query::RetryAnswer;
+    const SUBJECT: &'static str = "req.shazam.retry";
+}
+
 impl Question for ProfilesRequest {
     type Answer = ProfilesAnswer;
     const SUBJECT: &'static str = "req.profiles.list";

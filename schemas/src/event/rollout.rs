@@ -21,6 +21,30 @@ pub struct RolloutPlanned {
     pub node: NodeName,
     /// What; empty where the world already is as it should be.
     pub steps: Vec<Step>,
+    /// The failed rollout of the same push that this one tries again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<Uuid>,
+}
+
+/// Somebody asked for a rollout that had failed to be tried again. Its actor is who asked; the next rollout is planned
+/// because of it, and has the id that [`RolloutRetried::leads_to`] says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutRetried {
+    /// The rollout that had failed.
+    pub rollout: Uuid,
+    /// The commit that is applied again.
+    pub commit: Oid,
+    /// Position of its `git.pushed`.
+    pub desired: u64,
+}
+
+impl RolloutRetried {
+    /// Id of the rollout that follows from the event with this id: whoever plans it, it is one.
+    pub fn leads_to(event: Uuid) -> Uuid {
+        // A namespace of our own, so that our ids meet nobody else's.
+        const RETRIES: Uuid = Uuid::from_u128(0x6c0d_11b7_2f86_4a52_8e0f_7f5a_90cd_33e4);
+        Uuid::new_v5(&RETRIES, event.as_bytes())
+    }
 }
 
 /// The first step is under way.

@@ -57,6 +57,7 @@ impl Fleet {
                 self.upstream = Some(it.upstream.clone());
             }
             Data::RolloutPlanned(it) => self.planned(event, it),
+            Data::RolloutRetried(it) => self.rollout(event, it.rollout, |r| r.retried = Some(event.id)),
             Data::RolloutStarted(it) => self.rollout(event, it.rollout, |r| r.status = RolloutStatus::Running),
             Data::RolloutResumed(it) => self.rollout(event, it.rollout, |r| r.epoch = it.epoch),
             Data::RolloutStep(it) => self.rollout(event, it.rollout, |r| step(r, event, it)),
@@ -147,6 +148,8 @@ impl Fleet {
             steps: steps.collect(),
             error: None,
             duration_ms: None,
+            retries: planned.retries,
+            retried: None,
         });
         if self.rollouts.len() > ROLLOUTS_KEPT {
             self.rollouts.remove(0);

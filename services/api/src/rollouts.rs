@@ -1,10 +1,14 @@
-//! `GET …/rollouts` and `GET …/rollouts/{id}`.
+//! `GET …/rollouts`, `GET …/rollouts/{id}` and `POST …/rollouts/{id}/retry`.
 
+use axum::http::StatusCode;
 use axum::response::Response;
 use schemas::fleet::Rollout;
+use schemas::names::FleetId;
+use schemas::query::{RetryAnswer, RetryRollout};
 use serde::Serialize;
 
 use crate::Api;
+use crate::ask::{WRITE, ask};
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::{registry, reply};
@@ -36,8 +40,19 @@ pub(crate) async fn one(api: Api, call: Call) -> Result<Response, Problem> {
     let (position, fleet) = registry::fleet(&api, name.clone(), call.min_position()?).await?;
     let id = call.id();
     let found = fleet.rollouts.iter().find(|it| it.id.to_string() == id);
-    let rollout = found.ok_or_else(|| {
-        Problem::not_found(format!("`{name}` has no rollout `{id}` among its newest: GET …/rollouts lists them"))
-    })?;
-    reply::json_at(position, rollout)
+    reply::json_at(position, found.ok_or_else(|| unknown(&name, id))?)
+}
+
+/// Tries a rollout that has failed again: the coordinator decides. Asked again with the same key, it is the same try.
+pub(crate) async fn retry(api: Api, call: Call) -> Result<Response, Problem> {
+    let fleet = call.fleet()?;
+    let rollout = call.id().parse().map_err(|_| unknown(&fleet, call.id()))?;
+    let id = call.event_id(&format!("retry {fleet} {rollout}"))?;
+    let question = RetryRollout { fleet, rollout, id, actor: call.who()?.name.to_string() };
+    let RetryAnswer { position, rollout } = ask(&api, "shazam", &question, WRITE).await?;
+    Ok(reply::at(position, reply::json(StatusCode::ACCEPTED, &rollout)?))
+}
+
+fn unknown(fleet: &FleetId, id: &str) -> Problem {
+    Problem::not_found(format!("`{fleet}` has no rollout `{id}` among its newest: GET …/rollouts lists them"))
 }

@@ -7,9 +7,9 @@ mod support;
 use schemas::event::{
     ContainerChange, Data, Draft, Event, GitPushed, RefUpdate, RolloutPlanned, RolloutSucceeded, Scope, Sighting,
 };
-use schemas::fleet::Fleet;
+use schemas::fleet::{Fleet, Rollout};
 use schemas::plan::{Action, Step};
-use schemas::query::{Fault, FaultCode};
+use schemas::query::{Fault, FaultCode, RetryAnswer, RetryRollout};
 use serde_json::{Value, json};
 use streams::clock;
 use support::shape::must_fit;
@@ -53,6 +53,7 @@ fn shop() -> Fleet {
         let rollout = apply(
             &mut fleet,
             Data::RolloutPlanned(RolloutPlanned {
+                retries: None,
                 commit: COMMIT.parse().unwrap(),
                 desired: 1,
                 observed: 1,
@@ -130,6 +131,41 @@ async fn rollouts_come_newest_first_and_by_page() {
         let reply = platform.get(&format!("/v1/fleets/acme/shop/rollouts/{other}")).await;
         assert_eq!(reply.problem(404).0, "not-found", "{other}");
     }
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_rollout_is_tried_again_once_for_a_key() {
+    let mut platform = Platform::start().await;
+    let rollout = shop().rollouts.pop().unwrap();
+    let failed = rollout.id;
+    platform
+        .answers(move |asked: &RetryRollout| {
+            assert_eq!((asked.fleet.to_string().as_str(), asked.actor.as_str()), ("acme/shop", "admin"));
+            if asked.rollout != failed {
+                return Err(Fault { code: FaultCode::Conflict, message: "it has not failed".to_owned() });
+            }
+            // The event's id, so that the test sees it.
+            Ok(RetryAnswer {
+                position: 41,
+                rollout: Rollout { id: asked.id, retries: Some(failed), ..rollout.clone() },
+            })
+        })
+        .await;
+    let mut ids = Vec::new();
+    for key in [Some("k"), Some("k"), None] {
+        let headers: Vec<_> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
+        let reply = platform.ask("POST", &format!("/v1/fleets/acme/shop/rollouts/{failed}/retry"), &headers).await;
+        assert_eq!((reply.status.as_u16(), reply.header("fleetlog-position")), (202, "41"));
+        let again: Value = serde_json::from_str(&reply.text()).unwrap();
+        must_fit(&api::document(), "Rollout", &again);
+        assert_eq!(again["retries"], json!(failed));
+        ids.push(again["id"].clone());
+    }
+    assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
+    let path = |id: &str| format!("/v1/fleets/acme/shop/rollouts/{id}/retry");
+    assert_eq!(platform.ask("POST", &path(&Uuid::nil().to_string()), &[]).await.problem(409).0, "conflict");
+    assert_eq!(platform.ask("POST", &path("nonsense"), &[]).await.problem(404).0, "not-found");
     platform.stop().await;
 }
 

@@ -3,6 +3,7 @@
 mod logs;
 mod profiles;
 mod registry;
+mod rollouts;
 mod runs;
 mod serve;
 mod up;
@@ -11,11 +12,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use schemas::names::FleetId;
-use schemas::units::Span;
 
 pub use self::logs::LogsOptions;
 pub use self::profiles::{LoginOptions, MemberCommand, ProfileCommand, TokenCommand};
 pub use self::registry::{DiffOptions, ReplayOptions, StateOptions, VarsOptions};
+pub use self::rollouts::{RetryOptions, RolloutsCommand, RolloutsOptions, ShowOptions, WaitOptions};
 pub use self::runs::{RunOptions, RunsOptions};
 pub use self::serve::{ServeFlags, Service};
 #[cfg(test)]
@@ -179,21 +180,14 @@ Examples:
 It is kept in ~/.config/fleetlog/login.json, for you alone to read.")]
     Login(LoginOptions),
     /// Wait until the rollout of a commit ends: exit status 0 only if it succeeded
-    #[command(after_help = "\
-Examples:
-  git push -o no-wait fleet main && fleetlog wait HEAD
-  fleetlog wait 1a2b3c4d --fleet acme/shop --within 5m
-
-Next, where it failed: fleetlog rollouts, or fleetlog events --type rollout.step")]
+    #[command(after_help = rollouts::WAIT)]
     Wait(WaitOptions),
-    /// Show a fleet's newest rollouts, the newest first
-    #[command(after_help = "\
-Examples:
-  fleetlog rollouts --limit 3
-  fleetlog rollouts --fleet acme/shop --json
-
-Next: fleetlog events --fleet acme/shop --type rollout.step")]
+    /// Show a fleet's newest rollouts, the newest first, or one of them
+    #[command(after_help = rollouts::ROLLOUTS)]
     Rollouts(RolloutsOptions),
+    /// Try the newest rollout again, which has failed
+    #[command(after_help = rollouts::RETRY)]
+    Retry(RetryOptions),
     /// Run a task
     #[command(after_help = runs::RUN)]
     Run(RunOptions),
@@ -261,29 +255,6 @@ pub struct PlanOptions {
     /// A folder; or a pushed commit: its id, the first digits of it, a branch, or a name that Git knows here
     #[arg(value_name = "COMMIT|DIR", default_value = ".")]
     pub target: String,
-    #[command(flatten)]
-    pub fleet: FleetOptions,
-}
-
-/// `wait`
-#[derive(Debug, Args)]
-pub struct WaitOptions {
-    /// The commit: its id, the first digits of it, or a name that Git knows here
-    #[arg(value_name = "COMMIT")]
-    pub commit: String,
-    /// Give up after so long, such as `5m` [default: never]
-    #[arg(long, value_name = "SPAN")]
-    pub within: Option<Span>,
-    #[command(flatten)]
-    pub fleet: FleetOptions,
-}
-
-/// `rollouts`
-#[derive(Debug, Args)]
-pub struct RolloutsOptions {
-    /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    pub limit: u32,
     #[command(flatten)]
     pub fleet: FleetOptions,
 }

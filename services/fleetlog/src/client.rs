@@ -3,6 +3,7 @@
 mod check;
 mod diff;
 mod events;
+mod failed;
 mod failure;
 mod here;
 mod login;
@@ -14,6 +15,7 @@ mod plan;
 mod profile;
 mod remote;
 mod replay;
+mod retry;
 mod rollouts;
 mod runs;
 mod state;
@@ -45,6 +47,7 @@ pub fn main(command: ClientCommand) -> ExitCode {
         ClientCommand::Login(options) => login::run(&options),
         ClientCommand::Wait(options) => wait::run(&options),
         ClientCommand::Rollouts(options) => rollouts::run(&options),
+        ClientCommand::Retry(options) => retry::run(&options),
         ClientCommand::Run(options) => runs::run(&options),
         ClientCommand::Runs(options) => runs::list(&options),
     };

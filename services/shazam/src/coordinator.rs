@@ -1,7 +1,7 @@
 //! The half that decides: one at a time, fenced by the position at which it took over.
 //!
 //! Reads all of `EVENTS`, `obs.*` and `beat.*`; writes `rollout.*`, `container.*`, `coordinator.took` and `work.dead`;
-//! sends `work.<node>`; answers `req.shazam.nodes`. Never talks to Docker.
+//! sends `work.<node>`; answers `req.shazam.nodes` and `req.shazam.retry`. Never talks to Docker.
 
 mod answer;
 mod command;
@@ -9,6 +9,7 @@ mod decide;
 mod gaps;
 mod nodes;
 mod observe;
+mod retry;
 mod rollout;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,8 +20,9 @@ use schemas::descriptors::Desired;
 use schemas::event::{CoordinatorTook, Data, Draft, Event, Level, RolloutResumed, Scope, StepStatus, Topic};
 use schemas::fleet::{Fleet, RolloutStatus};
 use schemas::names::{FleetId, Oid};
+use schemas::query::RetryRollout;
 use schemas::spec::DigestKey;
-use streams::{AppendError, Bus, Expected, Filter, Follow, ReadError, clock};
+use streams::{AppendError, Bus, Closed, Expected, Filter, Follow, Question, ReadError, clock};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -158,6 +160,7 @@ impl Coordinator {
         self.resume().await?;
         self.state.set(None);
         let mut reports = self.bus.reports(self.reported);
+        let mut retries = self.bus.answer::<RetryRollout>().await?;
         let shutdown = self.shutdown.clone();
         loop {
             self.drive().await?;
@@ -170,6 +173,10 @@ impl Coordinator {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
                 event = self.follow.next() => self.fold(&event?)?,
+                asked = retries.next() => match asked {
+                    Some(asked) => self.asked_to_retry(asked).await?,
+                    None => return Err(Closed { subject: RetryRollout::SUBJECT }.into()),
+                },
                 report = reports.next() => {
                     let (obs, node, report) = report?;
                     self.observe(obs, node, report).await?;

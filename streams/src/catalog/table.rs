@@ -179,6 +179,7 @@ pub const PLAIN: &[PlainEntry] = &[
     question("req.tasker.runs", &[Api], &[Tasker], "a page of runs"),
     question("req.tasker.tasks", &[Api], &[Tasker], "a fleet's tasks"),
     question("req.shazam.nodes", &[Git, Tasker, Api], &[Coordinator], "the nodes that it heard of"),
+    question("req.shazam.retry", &[Api], &[Coordinator], "try a failed rollout again"),
     question("req.profiles.list", &[Api], &[Profiles], "a page of profiles"),
     question("req.profiles.create", &[Api], &[Profiles], "make a profile"),
     question("req.profiles.mail", &[Api], &[Profiles], "change a profile's mail address"),

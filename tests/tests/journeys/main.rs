@@ -9,6 +9,7 @@ mod logs;
 mod logs_docker;
 mod metrics;
 mod neighbours;
+mod outcomes;
 mod plans;
 mod pushes;
 mod refusals;

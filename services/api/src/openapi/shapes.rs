@@ -122,10 +122,12 @@ fn general() -> Value {
             "steps": { "type": "array", "items": reference("Step") },
             "error": or_null(text()),
             "duration_ms": or_null(count()),
+            "retries": { "anyOf": [id(), { "type": "null" }], "description": "the failed rollout that it tries again" },
+            "retried": { "anyOf": [id(), { "type": "null" }], "description": "the event that asked for it to be tried again" },
         })),
         "Step": object(json!({
             "container": text(),
-            "action": { "enum": ["create", "recreate", "restart", "remove"] },
+            "action": { "enum": ["create", "recreate", "restart", "wait", "remove"] },
             "status": { "enum": ["waiting", "started", "succeeded", "failed"] },
             "sent": or_null(id()),
             "error": or_null(text()),

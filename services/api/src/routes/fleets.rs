@@ -6,6 +6,14 @@ use schemas::access::Action;
 use super::{AT, Answer, CURSOR, FLEET, JSON, LIMIT, MIN_POSITION, OWNER, Parameter, Place, Route, Shape};
 use crate::{fleets, rollouts};
 
+const ID: Parameter = Parameter { name: "id", place: Place::Path, shape: Shape::Id, help: "the rollout's id" };
+const IDEMPOTENCY_KEY: Parameter = Parameter {
+    name: "Idempotency-Key",
+    place: Place::Header,
+    shape: Shape::Text,
+    help: "the same key by the same profile for the same rollout is the same try, however often it is sent",
+};
+
 /// The paths, in the order in which the contract shows them.
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -64,12 +72,7 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/v1/fleets/{owner}/{fleet}/rollouts/{id}",
         operation: "rollout",
         summary: "One rollout with its steps.",
-        parameters: &[
-            OWNER,
-            FLEET,
-            Parameter { name: "id", place: Place::Path, shape: Shape::Id, help: "the rollout's id" },
-            MIN_POSITION,
-        ],
+        parameters: &[OWNER, FLEET, ID, MIN_POSITION],
         body: None,
         answer: Answer {
             status: 200,
@@ -80,5 +83,22 @@ pub(super) const ROUTES: &[Route] = &[
         },
         needs: Action::See,
         handler: |api, call| Box::pin(rollouts::one(api, call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/fleets/{owner}/{fleet}/rollouts/{id}/retry",
+        operation: "retry_rollout",
+        summary: "Try the newest rollout again, which has failed: planned anew against what is observed now.",
+        parameters: &[OWNER, FLEET, ID, IDEMPOTENCY_KEY],
+        body: None,
+        answer: Answer {
+            status: 202,
+            summary: "the rollout that tries it again",
+            content: &[(JSON, Some("Rollout"))],
+            positioned: true,
+            problems: &[400, 404, 409, 503],
+        },
+        needs: Action::Operate,
+        handler: |api, call| Box::pin(rollouts::retry(api, call)),
     },
 ];

@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use schemas::event::StepStatus;
 use schemas::fleet::{Rollout, RolloutStatus};
-use schemas::names::{FleetId, Oid};
+use schemas::names::FleetId;
+use schemas::units::Span;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::remote::{Patience, Remote};
 use super::rollouts::{self, took};
-use super::{here, out, state};
-use crate::cli::WaitOptions;
+use super::{failed, here, out, state};
+use crate::cli::{FleetOptions, WaitOptions};
 
 /// A wait that has nothing new to say says so this often.
 const SAY: Duration = Duration::from_secs(15);
@@ -24,7 +25,8 @@ struct Wait<'a> {
     fleet: FleetId,
     /// All or the first digits of the commit.
     commit: String,
-    options: &'a WaitOptions,
+    within: Option<Span>,
+    how: &'a FleetOptions,
     began: Instant,
     said: (String, Instant),
 }
@@ -33,13 +35,16 @@ struct Wait<'a> {
 pub fn run(options: &WaitOptions) -> Result<(), Failure> {
     let fleet = here::fleet(options.fleet.fleet.as_ref())?;
     let commit = commit(&options.commit)?;
-    let began = Instant::now();
-    let said = (String::new(), began);
-    Wait { remote: Remote::find()?, fleet, commit, options, began, said }.run()
+    Wait::new(Remote::find()?, fleet, commit, options.within, &options.fleet).run()
+}
+
+/// Waits for the end of the newest rollout of a commit, however long that takes.
+pub fn until_the_end(remote: Remote, fleet: FleetId, commit: String, how: &FleetOptions) -> Result<(), Failure> {
+    Wait::new(remote, fleet, commit, None, how).run()
 }
 
 /// What the user means: digits as they are, else a name that Git knows here.
-fn commit(text: &str) -> Result<String, Failure> {
+pub fn commit(text: &str) -> Result<String, Failure> {
     let digits = text.len() >= 4 && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     if digits {
         return Ok(text.to_ascii_lowercase());
@@ -51,7 +56,12 @@ fn commit(text: &str) -> Result<String, Failure> {
     })
 }
 
-impl Wait<'_> {
+impl<'a> Wait<'a> {
+    fn new(remote: Remote, fleet: FleetId, commit: String, within: Option<Span>, how: &'a FleetOptions) -> Self {
+        let began = Instant::now();
+        Self { remote, fleet, commit, within, how, began, said: (String::new(), began) }
+    }
+
     fn run(mut self) -> Result<(), Failure> {
         let mut position = self.head()?;
         let mut patience = Patience::default();
@@ -71,8 +81,8 @@ impl Wait<'_> {
                 continue;
             };
             position = page.position + 1;
-            match self.newest(&page.rollouts)? {
-                Some(rollout) if rollout.status.is_over() => return self.end(rollout),
+            match newest(&page.rollouts, &self.commit)? {
+                Some(rollout) if rollout.status.is_over() => return self.end(&page.rollouts, rollout),
                 Some(rollout) => {
                     let text = progress(rollout);
                     self.say(text);
@@ -87,7 +97,7 @@ impl Wait<'_> {
 
     /// How long one request may wait; an error where the time is up.
     fn left(&self) -> Result<Duration, Failure> {
-        let Some(within) = self.options.within else { return Ok(REQUEST) };
+        let Some(within) = self.within else { return Ok(REQUEST) };
         let left = Duration::from(within).checked_sub(self.began.elapsed()).filter(|it| !it.is_zero());
         left.map(|it| it.min(REQUEST)).ok_or_else(|| {
             let last = if self.said.0.is_empty() { String::new() } else { format!("; last seen: {}", self.said.0) };
@@ -104,20 +114,6 @@ impl Wait<'_> {
         let query = [("limit", "1000".to_owned())];
         let reply = self.remote.get_once_at(&rollouts::path(&self.fleet), &query, position, at_most)?;
         reply.map(|it| it.read()).transpose()
-    }
-
-    /// The newest rollout of the commit. Digits that fit more than one commit are refused.
-    fn newest<'r>(&self, rollouts: &'r [Rollout]) -> Result<Option<&'r Rollout>, Failure> {
-        let fits = |commit: &Oid| commit.as_str().starts_with(&self.commit);
-        let mut fitting = rollouts.iter().filter(|it| fits(&it.commit));
-        let newest = fitting.next();
-        match newest.and_then(|newest| fitting.find(|it| it.commit != newest.commit).map(|other| (newest, other))) {
-            Some((one, other)) => Err(Failure::Failed(format!(
-                "`{}` fits more than one commit, {} and {}: give more digits",
-                self.commit, one.commit, other.commit
-            ))),
-            None => Ok(newest),
-        }
     }
 
     /// Without a rollout there is something to wait for only where the commit is the one that should run.
@@ -137,22 +133,25 @@ impl Wait<'_> {
     }
 
     /// Says how it ended, and why.
-    fn end(&self, rollout: &Rollout) -> Result<(), Failure> {
-        if self.options.fleet.json {
+    fn end(&self, all: &[Rollout], rollout: &Rollout) -> Result<(), Failure> {
+        if self.how.json {
             out::json(&json!(rollout))?;
         }
         let commit = rollout.commit.short();
         let after = rollout.duration_ms.map(|ms| format!(" after {}", took(ms))).unwrap_or_default();
         match rollout.status {
-            RolloutStatus::Succeeded if self.options.fleet.json => Ok(()),
+            RolloutStatus::Succeeded if self.how.json => Ok(()),
             RolloutStatus::Succeeded => out::line(&format!("{} {commit} succeeded{after}", self.fleet)),
             RolloutStatus::Superseded => Err(Failure::Failed(format!(
                 "{} {commit} was superseded: a newer push took over; wait for that one",
                 self.fleet
             ))),
             _ => {
-                let why = rollout.error.as_deref().unwrap_or("it does not say why");
-                Err(Failure::Failed(format!("{} {commit} failed{after}: {why}", self.fleet)))
+                if !self.how.json {
+                    let told = failed::told(&self.remote, &self.fleet, self.how.fleet.as_ref(), all, rollout)?;
+                    told.iter().for_each(|line| out::note(line));
+                }
+                Err(Failure::Failed(format!("{} {commit} failed: {}", self.fleet, failed::why(rollout))))
             }
         }
     }
@@ -171,6 +170,19 @@ impl Wait<'_> {
             out::note(&format!("{} ({waited} s)", self.said.0));
             self.said.1 = Instant::now();
         }
+    }
+}
+
+/// The newest rollout of a commit, by all or the first of its digits. Digits that fit more than one commit are refused.
+pub fn newest<'r>(rollouts: &'r [Rollout], digits: &str) -> Result<Option<&'r Rollout>, Failure> {
+    let mut fitting = rollouts.iter().filter(|it| it.commit.as_str().starts_with(digits));
+    let newest = fitting.next();
+    match newest.and_then(|newest| fitting.find(|it| it.commit != newest.commit).map(|other| (newest, other))) {
+        Some((one, other)) => Err(Failure::Failed(format!(
+            "`{digits}` fits more than one commit, {} and {}: give more digits",
+            one.commit, other.commit
+        ))),
+        None => Ok(newest),
     }
 }
 

@@ -41,6 +41,7 @@ async fn planned_for(platform: &Platform, desired: u64, commit: &str) -> Uuid {
 
 async fn planned_as(platform: &Platform, desired: u64, commit: &str, steps: Vec<Step>) -> Uuid {
     let planned = RolloutPlanned {
+        retries: None,
         commit: commit.parse().unwrap(),
         desired,
         observed: desired,

@@ -249,9 +249,9 @@ impl StoredRollout {
         let mut rollout: Rollout = serde_json::from_str(&self.plan).map_err(error)?;
         for (step, value) in self.changes {
             if step < 0 {
-                let read: (RolloutStatus, u64, Option<String>, Option<u64>) =
+                let read: (RolloutStatus, u64, Option<String>, Option<u64>, Option<Uuid>) =
                     serde_json::from_str(&value).map_err(error)?;
-                (rollout.status, rollout.epoch, rollout.error, rollout.duration_ms) = read;
+                (rollout.status, rollout.epoch, rollout.error, rollout.duration_ms, rollout.retried) = read;
             } else if let Some(it) = usize::try_from(step).ok().and_then(|step| rollout.steps.get_mut(step)) {
                 let read: (StepStatus, Option<Uuid>, Option<String>, Option<u64>) =
                     serde_json::from_str(&value).map_err(error)?;

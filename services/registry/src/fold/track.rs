@@ -141,6 +141,7 @@ impl Track {
                     to.rows.push(Row::Change { rollout, step, position, value });
                 }
             }
+            Data::RolloutRetried(it) => rollout(fleet, event, it.rollout, &mut to),
             Data::RolloutStarted(it) => rollout(fleet, event, it.rollout, &mut to),
             Data::RolloutResumed(it) => rollout(fleet, event, it.rollout, &mut to),
             Data::RolloutSucceeded(it) => rollout(fleet, event, it.rollout, &mut to),
@@ -278,7 +279,7 @@ fn find(fleet: &Fleet, id: Uuid) -> Option<&Rollout> {
 fn rollout(fleet: &mut Fleet, event: &Event, id: Uuid, to: &mut Writer<'_>) {
     fleet.apply(event);
     if let Some(it) = find(fleet, id) {
-        let value = json!([it.status, it.epoch, it.error, it.duration_ms]).to_string();
+        let value = json!([it.status, it.epoch, it.error, it.duration_ms, it.retried]).to_string();
         to.rows.push(Row::Change { rollout: it.planned_at, step: -1, position: to.position, value });
     }
 }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use schemas::descriptors::{Changes, File, Files, Path};
 use schemas::event::{
     ContainerChange, CoordinatorTook, Data, Draft, Event, GitPushed, RefUpdate, RolloutFailed, RolloutPlanned,
-    RolloutResumed, RolloutStarted, RolloutStep, RolloutSucceeded, RunCancelled, RunFailed, RunQueued, RunSucceeded,
-    Scope, Sighting, StepStatus, ThingChange, Trigger,
+    RolloutResumed, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded, RunCancelled, RunFailed, RunQueued,
+    RunSucceeded, Scope, Sighting, StepStatus, ThingChange, Trigger,
 };
 use schemas::plan::{Action, Step};
 use serde_json::{Value, json};
@@ -167,10 +167,11 @@ fn pushed() -> impl Strategy<Value = Data> {
 }
 
 fn rollout() -> impl Strategy<Value = Data> {
-    (0..6_u8, 0..60_u64, 0..3_u32).prop_map(|(kind, rollout, step)| {
+    (0..7_u8, 0..60_u64, 0..3_u32).prop_map(|(kind, rollout, step)| {
         let rollout = id(rollout);
         match kind {
             0 | 1 => Data::RolloutPlanned(RolloutPlanned {
+                retries: None,
                 commit: "a".repeat(40).parse().unwrap(),
                 desired: 1,
                 observed: 1,
@@ -194,6 +195,7 @@ fn rollout() -> impl Strategy<Value = Data> {
                 obs: None,
             }),
             3 => Data::RolloutStarted(RolloutStarted { rollout }),
+            6 => Data::RolloutRetried(RolloutRetried { rollout, commit: "a".repeat(40).parse().unwrap(), desired: 1 }),
             4 => Data::RolloutResumed(RolloutResumed { rollout, epoch: 7 }),
             _ if step == 0 => {
                 Data::RolloutFailed(RolloutFailed { rollout, step: None, error: "no".to_owned(), duration_ms: 3 })

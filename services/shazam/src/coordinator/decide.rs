@@ -7,7 +7,7 @@ use uuid::Uuid;
 /// One thing to do about a fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// Its newest desired state has no rollout yet: plan one.
+    /// Its newest desired state has no rollout yet, or one that failed is to be tried again: plan one.
     Plan,
     /// A newer push took over.
     Supersede {
@@ -55,6 +55,7 @@ pub fn decide(fleet: &Fleet) -> Vec<Act> {
         },
         Some(rollout) => carry_on(rollout),
         None if newest.map_or(0, |rollout| rollout.desired) < fleet.desired_at => vec![Act::Plan],
+        None if newest.is_some_and(|rollout| rollout.retried.is_some()) => vec![Act::Plan],
         None => Vec::new(),
     }
 }
@@ -115,6 +116,8 @@ mod tests {
             steps: steps.collect(),
             error: None,
             duration_ms: None,
+            retries: None,
+            retried: None,
         }
     }
 
@@ -140,6 +143,16 @@ mod tests {
         assert_eq!(decide(&fleet(1, vec![])), [Act::Plan]);
         assert_eq!(decide(&fleet(2, vec![rollout(1, Over, &[])])), [Act::Plan]);
         assert_eq!(decide(&fleet(1, vec![rollout(1, Over, &[(Failed, &[])])])), []);
+    }
+
+    #[test]
+    fn what_failed_is_planned_again_once_somebody_asked_for_it() {
+        let mut failed = rollout(1, Over, &[(Failed, &[])]);
+        failed.retried = Some(Uuid::from_u128(7));
+        assert_eq!(decide(&fleet(1, vec![failed.clone()])), [Act::Plan]);
+        // Its plan is there: the old one's wish is done.
+        let again = rollout(1, Over, &[(Failed, &[])]);
+        assert_eq!(decide(&fleet(1, vec![failed, again])), []);
     }
 
     #[test]

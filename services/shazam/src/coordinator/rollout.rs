@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use schemas::event::{
-    Data, RolloutFailed, RolloutPlanned, RolloutStarted, RolloutStep, RolloutSucceeded, RolloutSuperseded, Scope,
-    StepStatus,
+    Data, RolloutFailed, RolloutPlanned, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded,
+    RolloutSuperseded, Scope, StepStatus,
 };
 use schemas::fleet::Rollout;
 use schemas::names::FleetId;
@@ -52,7 +52,8 @@ impl Coordinator {
         self.append_rollout(id, data.0, None, data.1).await
     }
 
-    /// Plans what the newest push asks for against what is observed now.
+    /// Plans what the newest push asks for against what is observed now: for the first time, or because somebody asked for
+    /// another try.
     async fn plan(&mut self, id: &FleetId) -> Result<bool, CoordinatorError> {
         let Some(fleet) = self.fleets.get(id) else { return Ok(false) };
         let overtaken = self.overtaken.get(id).and_then(|it| it.front().cloned());
@@ -69,10 +70,21 @@ impl Coordinator {
             Ok(plan) => (plan.steps, plan.observed, None),
             Err(error) => (Vec::new(), fleet.position, Some(error.to_string())),
         };
-        let data =
-            Data::RolloutPlanned(RolloutPlanned { commit, desired, observed, epoch: self.fence.epoch, node, steps });
-        let Some(cause) = pushed(self.bus.clone(), desired).await? else { return Ok(false) };
+        let failed = fleet.rollouts.last().filter(|it| it.desired == desired && overtaken.is_none());
+        let retry = failed.and_then(|it| Some((it.id, it.retried?)));
+        let (epoch, retries) = (self.fence.epoch, retry.map(|(failed, _)| failed));
+        let data = Data::RolloutPlanned(RolloutPlanned { commit, desired, observed, epoch, node, steps, retries });
+        let cause = match retry {
+            Some((_, asked)) => asked,
+            None => match pushed(self.bus.clone(), desired).await? {
+                Some(pushed) => pushed,
+                None => return Ok(false),
+            },
+        };
         let mut draft = self.draft(Scope::Fleet(id.clone()), String::new(), Some(cause), data);
+        if retry.is_some() {
+            draft.id = RolloutRetried::leads_to(cause);
+        }
         draft.subject = format!("rollouts/{}", draft.id);
         let rollout = draft.id;
         match self.append(&draft, Expected::At(self.line(id))).await? {

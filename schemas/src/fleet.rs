@@ -2,7 +2,7 @@
 
 mod apply;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,9 @@ pub struct Fleet {
     pub desired_by: Option<String>,
     /// What should be.
     pub desired: Desired,
+    /// Ephemeral volumes that a push removed and allowed to be destroyed, until they are gone or wanted again.
+    #[serde(default)]
+    pub doomed: BTreeSet<Name>,
     /// What was seen.
     pub observed: Observed,
     /// The newest rollouts, oldest first.

@@ -6,6 +6,7 @@ use crate::names::Name;
 use crate::units::Span;
 
 mod decide;
+pub mod destroy;
 mod diff;
 mod impact;
 mod reasons;
@@ -28,6 +29,9 @@ pub struct Plan {
     pub new_volumes: Vec<Name>,
     /// Volumes whose descriptor is gone; they stay, with their data.
     pub kept_volumes: Vec<Name>,
+    /// Those of them whose data this push could have destroyed, had it named them.
+    #[serde(default)]
+    pub ephemeral_volumes: Vec<Name>,
     /// What becomes of the fleet's own network; none: it is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
@@ -78,10 +82,10 @@ pub struct Down {
     pub grace: Option<Span>,
 }
 
-/// One thing to do to one container.
+/// One thing to do to one container, or the removal of one volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Which container.
+    /// Which container; where it is [`Action::Destroy`], which volume.
     pub container: Name,
     /// What to do to it.
     pub action: Action,
@@ -107,6 +111,8 @@ pub enum Action {
     Wait,
     /// Its descriptor is gone: stop it and remove it, never a volume.
     Remove,
+    /// A volume whose descriptor is gone, and whose data a push allowed to be destroyed: remove it.
+    Destroy,
 }
 
 /// What made a step necessary.

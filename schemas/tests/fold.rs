@@ -59,6 +59,7 @@ fn pushed() -> impl Strategy<Value = Data> {
     (0..3_u8, proptest::option::of(0..16_u8)).prop_map(|(name, commit)| {
         let commit = commit.map(|digit| format!("{digit:040x}").parse().unwrap());
         Data::GitPushed(GitPushed {
+            allow_destroy: Vec::new(),
             created: false,
             refs: vec![RefUpdate { name: format!("refs/heads/b{name}"), old: None, new: commit.clone() }],
             pack: None,

@@ -54,6 +54,7 @@ fn running(files: &Value) -> Fleet {
     fleet.apply(&event(
         1,
         Data::GitPushed(GitPushed {
+            allow_destroy: Vec::new(),
             created: true,
             refs: Vec::new(),
             pack: None,
@@ -481,4 +482,115 @@ fn the_network_goes_with_the_last_container() {
         a after []
     "#]],
     );
+}
+
+/// What a push that takes everything away, and names `named`, plans and leaves in the fold.
+fn destroys(named: &[&str], expected: Expect) -> Fleet {
+    let files = json!({
+        "containers/a.json": { "image": "tool:1", "volumes": { "/cache": "cache", "/data": "data" } },
+        "volumes/cache.json": { "class": "ephemeral" },
+        "volumes/data.json": {}
+    });
+    let mut fleet = running(&files);
+    let after = Desired::default();
+    let data = Data::GitPushed(GitPushed {
+        created: false,
+        refs: Vec::new(),
+        pack: None,
+        deploy: "main".into(),
+        commit: Some("b".repeat(40).parse().unwrap()),
+        descriptors: fleet.desired.changes_to(&after),
+        reason: None,
+        allow_destroy: named.iter().map(|it| it.parse().unwrap()).collect(),
+    });
+    let before = fleet.desired.clone();
+    fleet.apply(&event(90, data));
+    let plan = schemas::plan::plan_after(&fleet, &before, &after, &key()).unwrap();
+    let order = plan.steps.iter().map(|step| format!("\n{} after {:?}", step.container, step.after));
+    expected.assert_eq(&(describe(&plan) + &order.collect::<String>() + "\n"));
+    fleet
+}
+
+#[test]
+fn only_an_ephemeral_volume_that_a_push_names_is_destroyed_and_after_its_container() {
+    destroys(
+        &[],
+        expect![[r#"
+        plan: 1 to remove
+          - remove     a  its volumes stay
+          = volume     cache stays, with its data; to destroy it: -o allow-destroy=cache
+          = volume     data stays, with its data
+          - network    acme.shop, with its last container
+        touches 1 of 1 container, 1 goes for good
+        a after []
+    "#]],
+    );
+    // The event cannot hold the others, as the push is refused; should it, the fold knows better.
+    let mut fleet = destroys(
+        &["cache", "data", "unknown"],
+        expect![[r#"
+        plan: 1 to remove, 1 to destroy
+          - remove     a      its volumes stay
+          - destroy    cache  a volume: its data goes for good, as a push allowed
+          = volume     data stays, with its data
+          - network    acme.shop, with its last container
+        touches 1 of 1 container, 1 goes for good, destroys 1 volume
+        a after []
+        cache after [0]
+    "#]],
+    );
+    assert_eq!(fleet.doomed.iter().map(|it| it.as_str()).collect::<Vec<_>>(), ["cache"]);
+    // Once it is gone, nothing is left to be done.
+    let seen = Sighting { node: "local".parse().unwrap(), at_ns: 9, obs: 1 };
+    fleet.apply(&event(91, Data::VolumeRemoved(ThingChange { name: "acme.shop.cache".into(), seen })));
+    assert!(fleet.doomed.is_empty());
+}
+
+#[test]
+fn a_volume_that_is_wanted_again_is_not_destroyed() {
+    let mut fleet = destroys(
+        &["cache"],
+        expect![[r#"
+        plan: 1 to remove, 1 to destroy
+          - remove     a      its volumes stay
+          - destroy    cache  a volume: its data goes for good, as a push allowed
+          = volume     data stays, with its data
+          - network    acme.shop, with its last container
+        touches 1 of 1 container, 1 goes for good, destroys 1 volume
+        a after []
+        cache after [0]
+    "#]],
+    );
+    let back = desired(&json!({ "volumes/cache.json": {} }));
+    let data = Data::GitPushed(GitPushed {
+        created: false,
+        refs: Vec::new(),
+        pack: None,
+        deploy: "main".into(),
+        commit: Some("c".repeat(40).parse().unwrap()),
+        descriptors: fleet.desired.changes_to(&back),
+        reason: None,
+        allow_destroy: Vec::new(),
+    });
+    fleet.apply(&event(92, data));
+    assert!(fleet.doomed.is_empty());
+    assert!(plan(&fleet, &back, &key()).unwrap().steps.iter().all(|step| step.action != Action::Destroy));
+}
+
+#[test]
+fn what_a_push_may_not_destroy_is_told_by_name() {
+    let before = desired(&json!({
+        "volumes/cache.json": { "class": "ephemeral" }, "volumes/data.json": {}, "volumes/kept.json": { "class": "ephemeral" },
+        "volumes/both.json": { "class": "shared" }
+    }));
+    let after = desired(&json!({ "volumes/kept.json": { "class": "ephemeral" } }));
+    let named: Vec<_> = ["cache", "data", "kept", "both", "other"].map(|it| it.parse().unwrap()).to_vec();
+    let told = schemas::plan::destroy::refused(&before, &after, &named);
+    expect![[r#"
+        volume `data` is persistent: no push destroys its data, only `fleetlog volume rm`, which is not built yet
+        volume `kept` stays in the tree: only what a push removes can be destroyed by it
+        volume `both` is shared: no push destroys its data, only `fleetlog volume rm`, which is not built yet
+        this push removes no volume `other`: only the data of a volume whose descriptor it removes can be destroyed
+    "#]]
+    .assert_eq(&(told.join("\n") + "\n"));
 }

@@ -189,7 +189,16 @@ fn pushed(index: u64, fleet: u64, fleets: u64) -> anyhow::Result<Data> {
     let refs = vec![RefUpdate { name: "refs/heads/main".to_owned(), old: None, new: commit.clone() }];
     let descriptors = Changes { set, removed: Vec::new() };
     let (created, pack, deploy, reason) = (index <= fleets, None, "main".to_owned(), None);
-    Ok(Data::GitPushed(GitPushed { created, refs, pack, deploy, commit, descriptors, reason }))
+    Ok(Data::GitPushed(GitPushed {
+        allow_destroy: Vec::new(),
+        created,
+        refs,
+        pack,
+        deploy,
+        commit,
+        descriptors,
+        reason,
+    }))
 }
 
 fn changed(index: u64, object: u64) -> anyhow::Result<Data> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::descriptors::Changes;
-use crate::names::Oid;
+use crate::names::{Name, Oid};
 
 /// A push was accepted: its refs have moved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct GitPushed {
     /// `-o reason=…`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// `-o allow-destroy=…`: ephemeral volumes whose descriptors this push removes, and whose data goes with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_destroy: Vec<Name>,
 }
 
 /// One ref's move.

@@ -8,8 +8,10 @@ use crate::descriptors::{Desired, FleetFile};
 use crate::event::{
     ContainerChange, Data, Event, GitPushed, PullTip, RolloutPlanned, RolloutStep, RunQueued, StepStatus, ThingChange,
 };
-use crate::names::FleetId;
+use crate::names::{FleetId, Name};
+use crate::plan::destroy;
 use crate::pulls::Pull;
+use crate::spec::resource_name;
 use crate::work::Change;
 
 /// So many of the newest rollouts are kept; older ones are in the log.
@@ -29,6 +31,7 @@ impl Fleet {
             desired_at: 0,
             desired_by: None,
             desired: Desired::default(),
+            doomed: Default::default(),
             observed: Observed::default(),
             rollouts: Vec::new(),
             runs_under_way: Default::default(),
@@ -79,7 +82,12 @@ impl Fleet {
             Data::ContainerDied(it) => self.observed.container(event, it, Change::Died),
             Data::ContainerRemoved(it) => self.observed.container(event, it, Change::Removed),
             Data::VolumeCreated(it) => thing(&mut self.observed.volumes, it, true),
-            Data::VolumeRemoved(it) => thing(&mut self.observed.volumes, it, false),
+            Data::VolumeRemoved(it) => {
+                thing(&mut self.observed.volumes, it, false);
+                let (id, volumes) = (&self.id, &self.observed.volumes);
+                let is_there = |name: &Name| volumes.get(&resource_name(id, Some(name))).is_none_or(|it| it.exists);
+                self.doomed.retain(is_there);
+            }
             Data::NetworkCreated(it) => thing(&mut self.observed.networks, it, true),
             Data::NetworkRemoved(it) => thing(&mut self.observed.networks, it, false),
             Data::RunQueued(it) => self.queued(event, it),
@@ -117,7 +125,9 @@ impl Fleet {
             self.commit = Some(commit.clone());
             self.desired_at = event.position;
             self.desired_by = Some(event.actor.clone());
+            self.doomed.extend(destroy::allowed(&self.desired, &pushed.descriptors, &pushed.allow_destroy));
             self.desired.apply(&pushed.descriptors);
+            self.doomed.retain(|name| !self.desired.volumes.contains_key(name));
         }
     }
 

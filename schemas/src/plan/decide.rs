@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Plan, Reason, Step, impact, reasons};
-use crate::descriptors::{Container, Desired, Restart};
+use crate::descriptors::{Container, Desired, Restart, VolumeClass};
 use crate::fleet::{Fleet, HealthState, ObservedContainer, State};
 use crate::names::{Name, NodeName};
 use crate::spec::{self, DigestKey, RenderFault, Spec};
@@ -52,10 +52,13 @@ pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &Dige
         .iter()
         .filter(|(name, seen)| seen.state != State::Removed && !desired.containers.contains_key(name))
         .map(|(name, _)| step(name, Action::Remove, Vec::new()));
-    let steps = order(fleet, before, desired, &specs, removals.collect(), wanted);
+    let mut steps = order(fleet, before, desired, &specs, removals.collect(), wanted);
+    steps.extend(impact::destroyed(fleet, desired, &steps));
     let (new_volumes, kept_volumes) = impact::volumes(fleet, before, desired, &steps);
     let down = impact::down(fleet, before, &steps);
+    let ephemeral = |name: &&Name| before.volumes.get(*name).is_some_and(|it| it.class == VolumeClass::Ephemeral);
     Ok(Plan {
+        ephemeral_volumes: kept_volumes.iter().filter(ephemeral).cloned().collect(),
         observed: fleet.position,
         network: impact::network(fleet, desired, &steps),
         live: impact::live(before, desired, &unchanged),

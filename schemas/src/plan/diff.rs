@@ -3,19 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Reason, Step};
+use super::{Action, Reason, Step};
 use crate::names::Name;
 
 /// What differs, a line a container; empty where the same is done to the same containers. Why something is done, and in
 /// which order, is no difference.
 pub fn difference(printed: &[Step], now: &[Step]) -> Vec<String> {
-    let (printed, now) = (by_container(printed), by_container(now));
-    let names: BTreeSet<&Name> = printed.keys().chain(now.keys()).copied().collect();
-    let width = names.iter().map(|name| name.as_str().len()).max().unwrap_or_default();
+    let (printed, now) = (by_thing(printed), by_thing(now));
+    let names: BTreeSet<Thing<'_>> = printed.keys().chain(now.keys()).copied().collect();
+    let width = names.iter().map(|(_, name)| name.as_str().len()).max().unwrap_or_default();
     let line = |sign: &str, word: &str, name: &Name, rest: String| {
         format!("  {sign} {word:<9}  {:<width$}  {rest}", name.as_str()).trim_end().to_owned()
     };
-    let differs = |name: &Name| match (printed.get(name), now.get(name)) {
+    let differs = |(is_volume, name): Thing<'_>| match (printed.get(&(is_volume, name)), now.get(&(is_volume, name))) {
         (None, Some(new)) => Some(line("+", new.action.words().1, name, why(new))),
         (Some(old), None) => Some(line("-", old.action.words().1, name, "not needed any more".to_owned())),
         (Some(old), Some(new)) if old.action != new.action => {
@@ -27,8 +27,11 @@ pub fn difference(printed: &[Step], now: &[Step]) -> Vec<String> {
     names.into_iter().filter_map(differs).collect()
 }
 
-fn by_container(steps: &[Step]) -> BTreeMap<&Name, &Step> {
-    steps.iter().map(|step| (&step.container, step)).collect()
+/// Whether it is a volume, and its name: a container may have the same one.
+type Thing<'a> = (bool, &'a Name);
+
+fn by_thing(steps: &[Step]) -> BTreeMap<Thing<'_>, &Step> {
+    steps.iter().map(|step| ((step.action == Action::Destroy, &step.container), step)).collect()
 }
 
 fn why(step: &Step) -> String {
@@ -39,7 +42,6 @@ fn why(step: &Step) -> String {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::super::Action;
     use super::*;
 
     fn steps(all: &[(&str, Action)]) -> Vec<Step> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::dependencies;
+use super::destroy::is_doomed;
 use super::{Action, Down, Live, Network, Step, reasons};
 use crate::descriptors::Desired;
 use crate::event::StepStatus;
@@ -26,8 +27,28 @@ pub(super) fn volumes(fleet: &Fleet, before: &Desired, desired: &Desired, steps:
         .flat_map(|container| container.volumes.values())
         .collect();
     let new = mounted.into_iter().filter(|name| !there(name)).cloned().collect();
-    let gone = before.volumes.keys().filter(|name| !desired.volumes.contains_key(name) && there(name));
+    let stays = |name: &&Name| !desired.volumes.contains_key(*name) && !is_doomed(fleet, desired, name) && there(name);
+    let gone = before.volumes.keys().filter(stays);
     (new, gone.cloned().collect())
+}
+
+/// The removal of every volume that is there and doomed, once whatever may mount it is another or gone.
+pub(super) fn destroyed(fleet: &Fleet, desired: &Desired, steps: &[Step]) -> Vec<Step> {
+    let there = |name: &Name| {
+        let docker = spec::resource_name(&fleet.id, Some(name));
+        fleet.observed.volumes.get(&docker).is_some_and(|volume| volume.exists)
+    };
+    let takes_away = |step: &Step| matches!(step.action, Action::Remove | Action::Recreate);
+    let after: Vec<u32> = (0..).zip(steps).filter(|(_, step)| takes_away(step)).map(|(index, _)| index).collect();
+    let doomed = fleet.doomed.iter().filter(|name| is_doomed(fleet, desired, name) && there(name));
+    doomed
+        .map(|name| Step {
+            container: name.clone(),
+            action: Action::Destroy,
+            reasons: Vec::new(),
+            after: after.clone(),
+        })
+        .collect()
 }
 
 fn is_made(step: &Step) -> bool {

@@ -15,6 +15,7 @@ impl Action {
             Self::Restart => ("~", "restart"),
             Self::Wait => ("=", "wait for"),
             Self::Remove => ("-", "remove"),
+            Self::Destroy => ("-", "destroy"),
         }
     }
 }
@@ -36,13 +37,25 @@ pub fn describe(plan: &Plan) -> String {
         lines.push(format!("  = unchanged  {}", names(&plan.unchanged, ", ")));
     }
     lines.extend(plan.new_volumes.iter().map(|name| format!("  + volume     {name}")));
-    lines.extend(plan.kept_volumes.iter().map(|name| format!("  = volume     {name} stays, with its data")));
+    lines.extend(
+        plan.kept_volumes
+            .iter()
+            .map(|name| format!("  = volume     {name} stays, with its data{}", plan.way_to_destroy(name))),
+    );
     lines.extend(plan.network.as_ref().map(|it| match it.made {
         true => format!("  + network    {}", it.name),
         false => format!("  - network    {}, with its last container", it.name),
     }));
     lines.extend(touched(plan));
     lines.join("\n")
+}
+
+impl Plan {
+    /// How a volume that stays could go, where a push can say so.
+    fn way_to_destroy(&self, volume: &Name) -> String {
+        let ephemeral = self.ephemeral_volumes.contains(volume);
+        if ephemeral { format!("; to destroy it: -o allow-destroy={volume}") } else { String::new() }
+    }
 }
 
 fn head(plan: &Plan) -> String {
@@ -54,10 +67,11 @@ fn head(plan: &Plan) -> String {
             _ => format!("plan: nothing to do, {unchanged} containers are as they should be"),
         };
     }
-    let counts = [Action::Create, Action::Recreate, Action::Restart, Action::Wait, Action::Remove].map(|action| {
-        let count = plan.steps.iter().filter(|step| step.action == action).count();
-        (count > 0).then(|| format!("{count} to {}", action.words().1))
-    });
+    let counts = [Action::Create, Action::Recreate, Action::Restart, Action::Wait, Action::Remove, Action::Destroy]
+        .map(|action| {
+            let count = plan.steps.iter().filter(|step| step.action == action).count();
+            (count > 0).then(|| format!("{count} to {}", action.words().1))
+        });
     let mut counts: Vec<String> = counts.into_iter().flatten().collect();
     if unchanged > 0 {
         counts.push(format!("{unchanged} unchanged"));
@@ -70,6 +84,9 @@ fn told(plan: &Plan, step: &Step) -> Vec<String> {
     let mut told: Vec<String> = step.reasons.iter().map(Reason::told).collect();
     if step.action == Action::Remove {
         told.push("its volumes stay".to_owned());
+    }
+    if step.action == Action::Destroy {
+        told.push("a volume: its data goes for good, as a push allowed".to_owned());
     }
     if let Some(down) = plan.down.iter().find(|it| it.container == step.container) {
         let times = match down.measured {
@@ -94,14 +111,15 @@ impl Down {
 
 /// What the plan means for the fleet, in one line; none: nothing is touched.
 fn touched(plan: &Plan) -> Option<String> {
-    let touched = plan.steps.iter().filter(|step| step.action != Action::Wait).count();
-    if touched == 0 {
+    let count = |wanted: fn(Action) -> bool| plan.steps.iter().filter(|step| wanted(step.action)).count();
+    let touched = count(|action| !matches!(action, Action::Wait | Action::Destroy));
+    let destroyed = count(|action| action == Action::Destroy);
+    if touched + destroyed == 0 {
         return None;
     }
     let containers = if plan.containers == 1 { "container" } else { "containers" };
     let mut line = format!("touches {touched} of {} {containers}", plan.containers);
-    let gone = plan.steps.iter().filter(|step| step.action == Action::Remove).count();
-    match gone {
+    match count(|action| action == Action::Remove) {
         0 if plan.down.is_empty() => line.push_str(", nothing that runs is stopped"),
         0 => {}
         1 => line.push_str(", 1 goes for good"),
@@ -111,6 +129,11 @@ fn touched(plan: &Plan) -> Option<String> {
         [] => {}
         [one] => line.push_str(&format!(", 1 is down {}", one.span())),
         several => line.push_str(&format!(", {} are down{}", several.len(), longest(several))),
+    }
+    match destroyed {
+        0 => {}
+        1 => line.push_str(", destroys 1 volume"),
+        n => line.push_str(&format!(", destroys {n} volumes")),
     }
     if !plan.needed_by.is_empty() {
         line.push_str(&format!(", needed by {}", names(&plan.needed_by, " and ")));

@@ -38,6 +38,7 @@ fn shop() -> Fleet {
     apply(
         &mut fleet,
         Data::GitPushed(GitPushed {
+            allow_destroy: Vec::new(),
             created: true,
             refs,
             pack: None,

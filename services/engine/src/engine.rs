@@ -136,6 +136,12 @@ impl Engine {
         ask!(self, it => it.volume(name).await)
     }
 
+    /// Removes a volume with its data. False: it was not there. One that a container has, also one that does not run, is
+    /// refused.
+    pub async fn remove_volume(&self, name: &str) -> Result<bool, EngineError> {
+        ask!(self, it => it.remove_volume(name).await)
+    }
+
     /// The volumes in scope, in the order of their names.
     pub async fn volumes(&self, scope: &Scope) -> Result<Vec<Volume>, EngineError> {
         ask!(self, it => it.volumes(scope).await)

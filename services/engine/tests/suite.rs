@@ -65,6 +65,7 @@ suite! {
     a_pull_tells_what_can_pass,
     a_volume_outlives_its_container,
     a_strangers_volume_is_shown_and_left,
+    a_volume_goes_once_nothing_has_it,
     a_network_is_made_once,
     a_network_in_use_stays,
     an_alias_leads_to_the_container,

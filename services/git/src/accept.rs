@@ -148,6 +148,7 @@ fn draft(push: &Push, inspected: &Inspected) -> Draft {
             commit: candidate.as_ref().map(|candidate| candidate.commit.clone()),
             descriptors: candidate.as_ref().map(|candidate| candidate.changes.clone()).unwrap_or_default(),
             reason: options.reason.clone(),
+            allow_destroy: options.allow_destroy.clone(),
         }),
     }
 }

@@ -10,10 +10,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use schemas::check::{Checked, Fault, report};
+use schemas::descriptors::Desired;
 use schemas::event::{PackRef, RefUpdate};
 use schemas::fleet::Fleet;
-use schemas::names::Oid;
-use schemas::plan::{describe, plan};
+use schemas::names::{Name, Oid};
+use schemas::plan::{describe, destroy, plan};
 use schemas::query::FleetRequest;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -142,6 +143,10 @@ async fn inspect(
     let neighbours = neighbours(context, push, &branches, &now).await?;
     let stored = Some(streams::clock::now());
     let (candidate, pack) = match branches.get(&deploy) {
+        None if !options.allow_destroy.is_empty() => {
+            let message = format!("`allow-destroy` is for pushes to the deploy branch, and `{deploy}` does not move");
+            return Err(Refused::not_allowed("allow-destroy", message));
+        }
         None => {
             pen.say(&format!("`{deploy}` does not move: nothing is applied")).await;
             (None, store(context, push, quarantine.as_deref(), &options).await?)
@@ -152,7 +157,8 @@ async fn inspect(
             // Each waits for another's disk or answer, and neither for the other one.
             let (fleet, pack) =
                 tokio::join!(current(context, push, &now), store(context, push, quarantine.as_deref(), &options));
-            let fleet = fleet?;
+            let mut fleet = fleet?;
+            destroys(&mut fleet, &checked.desired, &options.allow_destroy)?;
             let plan = plan(&fleet, &checked.desired, &context.config.digest_key)
                 .map_err(|error| Refused::untold(format!("refused: {}\nnothing changed", with_causes(&error))))?;
             pen.say(&describe(&plan)).await;
@@ -175,6 +181,16 @@ async fn inspect(
     pause(context, FaultPoint::AfterStore).await;
     tracing::debug!(%fleet, refs = names(&updates), "a push passed its inspection");
     Ok(Inspected { updates, options, created: now.deploy.is_none(), pack, stored, deploy, candidate })
+}
+
+/// Takes what the push may destroy into the fleet that it is planned for; all or nothing.
+fn destroys(fleet: &mut Fleet, desired: &Desired, named: &[Name]) -> Result<(), Refused> {
+    let wrong = destroy::refused(&fleet.desired, desired, named);
+    if !wrong.is_empty() {
+        return Err(Refused::not_allowed("allow-destroy", wrong.join("\n")));
+    }
+    fleet.doomed.extend(named.iter().cloned());
+    Ok(())
 }
 
 /// The folder of the new objects. Git names it; where it lies we know.

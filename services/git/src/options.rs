@@ -1,7 +1,9 @@
 //! What a pusher asks for with `-o`.
 
+use schemas::names::{Name, NameError};
+
 /// Every option, as it is written.
-const KNOWN: [&str; 4] = ["create", "plan", "no-wait", "reason=…"];
+const KNOWN: [&str; 5] = ["create", "plan", "no-wait", "reason=…", "allow-destroy=…"];
 
 /// Characters of a reason at most: it is kept for ever.
 const REASON: usize = 500;
@@ -17,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) no_wait: bool,
     /// Why, for the log.
     pub(crate) reason: Option<String>,
+    /// Volumes whose data may go with their descriptors; each once, in the order of the options.
+    pub(crate) allow_destroy: Vec<Name>,
 }
 
 /// Why an option is refused, for people, and what was understood of the others.
@@ -38,13 +42,27 @@ impl Options {
                 "create" => options.create = true,
                 "plan" => options.plan = true,
                 "no-wait" => options.no_wait = true,
-                _ => match text.strip_prefix("reason=") {
-                    Some(reason) => options.reason = Some(self::reason(reason).map_err(bad)?),
-                    None => return Err(bad(unknown(&text))),
+                _ => match text.split_once('=') {
+                    Some(("reason", reason)) => options.reason = Some(self::reason(reason).map_err(bad)?),
+                    Some(("allow-destroy", names)) => options.may_destroy(names).map_err(bad)?,
+                    _ => return Err(bad(unknown(&text))),
                 },
             }
         }
         Ok(options)
+    }
+
+    /// `NAME[,NAME…]`
+    fn may_destroy(&mut self, names: &str) -> Result<(), String> {
+        for text in names.split(',').map(str::trim) {
+            let name: Name = text.parse().map_err(|error: NameError| {
+                format!("option `allow-destroy`: {error}; write it as -o allow-destroy=VOLUME")
+            })?;
+            if !self.allow_destroy.contains(&name) {
+                self.allow_destroy.push(name);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -73,7 +91,7 @@ fn unknown(text: &str) -> String {
         .filter(|(distance, known)| *distance <= 2.max(bare(known).len() / 3));
     let hint = nearest.map_or(String::new(), |(_, known)| format!(", did you mean `{known}`?"));
     let shown: String = text.chars().take(60).map(|c| if c.is_control() { '?' } else { c }).collect();
-    format!("unknown push option `{shown}`{hint} (known: `create`, `plan`, `no-wait`, `reason=…`)")
+    format!("unknown push option `{shown}`{hint} (known: `create`, `plan`, `no-wait`, `reason=…`, `allow-destroy=…`)")
 }
 
 #[cfg(test)]
@@ -86,8 +104,26 @@ mod tests {
 
     #[test]
     fn known_options_are_read() {
-        let all = parse(&["create", "plan", "no-wait", "reason= a fix "]).unwrap();
-        assert_eq!(all, Options { create: true, plan: true, no_wait: true, reason: Some("a fix".to_owned()) });
+        let all = parse(&[
+            "create",
+            "plan",
+            "no-wait",
+            "reason= a fix ",
+            "allow-destroy=cache,tmp",
+            "allow-destroy=b",
+            "allow-destroy=tmp",
+        ])
+        .unwrap();
+        assert_eq!(
+            all,
+            Options {
+                create: true,
+                plan: true,
+                no_wait: true,
+                reason: Some("a fix".to_owned()),
+                allow_destroy: ["cache", "tmp", "b"].map(|it| it.parse().unwrap()).to_vec(),
+            }
+        );
         assert_eq!(parse(&[]).unwrap(), Options::default());
     }
 
@@ -97,11 +133,23 @@ mod tests {
         assert!(bad.plan);
         assert_eq!(
             bad.message,
-            "unknown push option `creat`, did you mean `create`? (known: `create`, `plan`, `no-wait`, `reason=…`)"
+            "unknown push option `creat`, did you mean `create`? (known: `create`, `plan`, `no-wait`, `reason=…`, `allow-destroy=…`)"
         );
         let bad = parse(&["ci.skip"]).unwrap_err();
-        assert_eq!(bad.message, "unknown push option `ci.skip` (known: `create`, `plan`, `no-wait`, `reason=…`)");
-        for bad in ["reason", "reason=", "reason=a\nb", "reson=x", "\u{1b}[2J"] {
+        assert_eq!(
+            bad.message,
+            "unknown push option `ci.skip` (known: `create`, `plan`, `no-wait`, `reason=…`, `allow-destroy=…`)"
+        );
+        for bad in [
+            "reason",
+            "reason=",
+            "reason=a\nb",
+            "reson=x",
+            "\u{1b}[2J",
+            "allow-destroy=",
+            "allow-destroy=A",
+            "allow-destroy=a,",
+        ] {
             assert!(parse(&[bad]).is_err(), "{bad:?}");
         }
     }

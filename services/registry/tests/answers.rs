@@ -66,7 +66,16 @@ impl Log {
         let commit = Some(COMMIT.parse().unwrap());
         let refs = vec![RefUpdate { name: "refs/heads/main".to_owned(), old: None, new: commit.clone() }];
         let (deploy, descriptors) = ("main".to_owned(), Default::default());
-        let pushed = GitPushed { created: true, refs, pack: None, deploy, commit, descriptors, reason: None };
+        let pushed = GitPushed {
+            allow_destroy: Vec::new(),
+            created: true,
+            refs,
+            pack: None,
+            deploy,
+            commit,
+            descriptors,
+            reason: None,
+        };
         self.append(fleet, Data::GitPushed(pushed)).await.1
     }
 
@@ -190,7 +199,16 @@ async fn host_ports_of_other_fleets_are_told() {
         let commit = Some(COMMIT.parse().unwrap());
         let descriptors = serde_json::from_str(&json).unwrap();
         let (refs, deploy) = (Vec::new(), "main".to_owned());
-        let pushed = GitPushed { created: true, refs, pack: None, deploy, commit, descriptors, reason: None };
+        let pushed = GitPushed {
+            allow_destroy: Vec::new(),
+            created: true,
+            refs,
+            pack: None,
+            deploy,
+            commit,
+            descriptors,
+            reason: None,
+        };
         log.append(fleet, Data::GitPushed(pushed)).await.1
     };
     let asked = async |log: &Log, fleet: &str, min_position| {

@@ -6,6 +6,7 @@
 
 mod apply;
 mod beat;
+mod destroy;
 mod error;
 mod host;
 mod look;

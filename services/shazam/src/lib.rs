@@ -4,7 +4,8 @@
 //! it writes `rollout.*`, sends steps to `work.<node>`, reads `obs.<node>` and writes `container.*`; one at a time,
 //! fenced by stream position. The [`Agent`] sits on a Docker host and acts: it reads `work.<node>`, converges its engine,
 //! and writes what it did and saw to `obs.<node>`; it never writes an event.
-//! Neither decides *what* should run: that is the fleet. Neither ever removes a volume.
+//! Neither decides *what* should run: that is the fleet. Neither ever removes a volume, but for an ephemeral one that a push
+//! removed and named.
 
 mod agent;
 mod coordinator;

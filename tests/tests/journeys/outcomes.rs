@@ -125,3 +125,34 @@ fn a_rollout_outlives_its_push_and_a_world_that_moves_is_told_as_a_difference() 
     let show = platform.cli(&["rollouts", "show", &first, "--fleet", shop.id(), "--json"]);
     assert!(show.ok().contains("\"status\":\"superseded\""));
 }
+
+#[test]
+fn an_ephemeral_volume_goes_only_where_the_push_names_it() {
+    let platform = Platform::start();
+    let shop = platform.fleet("shop");
+    let mounts = json!({ "/cache": "cache", "/tmp/scratch": "scratch", "/data": "data" });
+    shop.write("containers/a.json", with(plain(), "volumes", mounts));
+    for (name, class) in [("cache", "ephemeral"), ("scratch", "ephemeral"), ("data", "persistent")] {
+        shop.write(&format!("volumes/{name}.json"), json!({ "class": class }));
+    }
+    shop.commit("one");
+    shop.push(&["create"]).ok().says(&["success: rollout succeeded"]);
+    let there = |name: &str| docker::docker(&["volume", "inspect", &shop.name_of(name)]).code == 0;
+    assert!(there("cache") && there("scratch") && there("data"));
+
+    shop.write("containers/a.json", plain());
+    for name in ["cache", "scratch", "data"] {
+        shop.remove(&format!("volumes/{name}.json"));
+    }
+    let commit = shop.commit("two");
+    shop.push(&["allow-destroy=data"]).refused(&["volume `data` is persistent", "fleetlog volume rm"]);
+    let plan = shop.push(&["plan"]).refused(&["volume     data stays, with its data"]);
+    let plan = plan.says(&["volume     cache stays, with its data; to destroy it: -o allow-destroy=cache"]);
+    assert!(!plan.text.contains("destroy    "), "{}", plan.text);
+    let push = shop.push(&["allow-destroy=cache"]).ok();
+    push.says(&["- destroy    cache", "destroys 1 volume", "success: rollout succeeded"]);
+    shop.succeeds(&commit);
+    assert!(!there("cache") && there("scratch") && there("data"));
+    let pushed = shop.events().newest("git.pushed").clone();
+    assert_eq!(pushed.data["allow_destroy"], json!(["cache"]));
+}

@@ -127,7 +127,7 @@ fn general() -> Value {
         })),
         "Step": object(json!({
             "container": text(),
-            "action": { "enum": ["create", "recreate", "restart", "wait", "remove"] },
+            "action": { "enum": ["create", "recreate", "restart", "wait", "remove", "destroy"] },
             "status": { "enum": ["waiting", "started", "succeeded", "failed"] },
             "sent": or_null(id()),
             "error": or_null(text()),
@@ -147,11 +147,12 @@ fn general() -> Value {
             "commit": or_null(text()),
             "steps": { "type": "array", "items": object(json!({
                 "container": text(),
-                "action": { "enum": ["create", "recreate", "restart", "wait", "remove"] },
+                "action": { "enum": ["create", "recreate", "restart", "wait", "remove", "destroy"] },
             })) },
             "unchanged": { "type": "array", "items": text() },
             "new_volumes": { "type": "array", "items": text() },
             "kept_volumes": { "type": "array", "items": text() },
+            "ephemeral_volumes": { "type": "array", "items": text(), "description": "those of `kept_volumes` whose data the push could have destroyed" },
             "network": or_null(object(json!({ "name": text(), "made": { "type": "boolean" } }))),
             "live": { "type": "array", "description": "what changes without a step", "items": object(json!({
                 "thing": { "type": "string", "examples": ["tasks/greet"] },

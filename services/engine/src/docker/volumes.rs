@@ -1,7 +1,7 @@
-//! Volumes: made once by name and shown with their labels. Nothing here removes one.
+//! Volumes: made once by name, shown with their labels, removed when nothing has them.
 
 use bollard::models::{Volume as Found, VolumeCreateRequest};
-use bollard::query_parameters::ListVolumesOptions;
+use bollard::query_parameters::{ListVolumesOptions, RemoveVolumeOptions};
 
 use super::connection::CALL;
 use super::containers::label_filter;
@@ -33,6 +33,15 @@ impl Docker {
         let call = move |client: bollard::Docker| async move { client.inspect_volume(name).await };
         let found = self.connection.call(&what, CALL, call, classify::missing(&what, &thing)).await;
         Ok(classify::optional(found)?.map(volume))
+    }
+
+    /// See [`crate::Engine::remove_volume`].
+    pub async fn remove_volume(&self, name: &str) -> Result<bool, EngineError> {
+        let (what, thing) = (format!("remove volume `{name}`"), format!("volume `{name}`"));
+        let call =
+            move |client: bollard::Docker| async move { client.remove_volume(name, None::<RemoveVolumeOptions>).await };
+        let removed = self.connection.call(&what, CALL, call, classify::missing(&what, &thing)).await;
+        Ok(classify::optional(removed)?.is_some())
     }
 
     /// See [`crate::Engine::volumes`].

@@ -136,6 +136,11 @@ impl Simulated {
         Ok(world.volumes.get(name).map(|it| volume(name, it)))
     }
 
+    /// See [`crate::Engine::remove_volume`].
+    pub async fn remove_volume(&self, name: &str) -> Result<bool, EngineError> {
+        self.arrive().await?.remove_volume(name)
+    }
+
     /// See [`crate::Engine::volumes`].
     pub async fn volumes(&self, scope: &Scope) -> Result<Vec<Volume>, EngineError> {
         let world = self.arrive().await?;

@@ -118,6 +118,22 @@ impl World {
         true
     }
 
+    pub(super) fn remove_volume(&mut self, name: &str) -> Result<bool, EngineError> {
+        let has = |it: &&Entry| it.seen.shown.volumes.values().any(|volume| volume == name);
+        if let Some(holder) = self.containers.values().find(has) {
+            return Err(EngineError::Refused {
+                what: format!("remove volume `{name}`"),
+                status: 409,
+                message: format!("remove {name}: volume is in use - [{}]", holder.seen.id),
+            });
+        }
+        if self.volumes.remove(name).is_none() {
+            return Ok(false);
+        }
+        self.tell_thing(Kind::Volume, Action::Destroy, name, name);
+        Ok(true)
+    }
+
     /// Whether it was made just now.
     pub(super) fn ensure_network(&mut self, name: &str, labels: &Labels) -> bool {
         if self.networks.contains_key(name) {

@@ -193,6 +193,22 @@ pub async fn a_volume_outlives_its_container(lab: &Lab) {
     assert_eq!(lab.read_file(&second, "/row").await, None);
 }
 
+pub async fn a_volume_goes_once_nothing_has_it(lab: &Lab) {
+    let volume = lab.name("data");
+    lab.engine.ensure_volume(&volume, &lab.labels()).await.unwrap();
+    let spec = Spec { volumes: [("/data".to_owned(), volume.clone())].into(), ..lab.spec() };
+    let container = lab.start("db", &spec).await;
+    lab.write_file(&container, "/data/row", "lost").await;
+    let refused = lab.engine.remove_volume(&volume).await.unwrap_err();
+    assert!(matches!(&refused, EngineError::Refused { status: 409, .. }), "{refused:?}");
+    lab.engine.stop(&container, None, Duration::from_secs(1)).await.unwrap();
+    assert!(lab.engine.remove_volume(&volume).await.is_err(), "one that does not run has it too");
+    lab.engine.remove(&container).await.unwrap();
+    assert!(lab.engine.remove_volume(&volume).await.unwrap());
+    assert_eq!(lab.engine.volume(&volume).await.unwrap(), None);
+    assert!(!lab.engine.remove_volume(&volume).await.unwrap(), "it is gone already");
+}
+
 pub async fn a_strangers_volume_is_shown_and_left(lab: &Lab) {
     let [ours, theirs] = [lab.name("data"), lab.name("theirs")];
     lab.engine.ensure_volume(&theirs, &lab.strange_labels()).await.unwrap();

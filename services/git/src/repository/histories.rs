@@ -71,6 +71,7 @@ fn pushed(position: u64, refs: Vec<RefUpdate>) -> Event {
         commit: None,
         descriptors: Default::default(),
         reason: None,
+        allow_destroy: Vec::new(),
     };
     let draft = Draft {
         id: Uuid::from_u128(position.into()),

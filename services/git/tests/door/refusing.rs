@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schemas::event::{Level, LevelRaised, Refusal};
+use schemas::event::{Data, Level, LevelRaised, Refusal};
 
 use crate::http::ask;
 use crate::platform::Platform;
@@ -316,4 +316,34 @@ async fn a_full_log_refuses_pushes_until_there_is_room() {
     })
     .await;
     assert_ne!(ann.remote_refs().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_destroys_only_ephemeral_volumes_that_it_removes_and_names() {
+    let platform = Platform::started().await;
+    let ann = Workdir::new(&platform.url("acme/shop")).await;
+    let (ephemeral, persistent) = (r#"{ "class": "ephemeral" }"#, r#"{ "class": "persistent" }"#);
+    ann.commit(&[("volumes/cache.json", ephemeral), ("volumes/data.json", persistent)]).await;
+    ann.push(&["create", "no-wait", "allow-destroy=cache"], &["main"]).await.bad().tells("`cache` stays in the tree");
+    ann.push(&["create", "no-wait"], &["main"]).await.good();
+    ann.commit(&[("notes.txt", "more")]).await;
+    let said = ann.push(&["no-wait", "allow-destroy=cache"], &["main"]).await.bad();
+    said.tells("volume `cache` stays in the tree");
+    ann.push(&["no-wait", "allow-destroy=cache"], &["main:side"]).await.bad().tells("`main` does not move");
+    ann.run(&["rm", "--quiet", "volumes/cache.json", "volumes/data.json"]).await.good();
+    ann.commit(&[]).await;
+    let said = ann.push(&["no-wait", "allow-destroy=cache,data"], &["main"]).await.bad();
+    said.tells("error: refused: volume `data` is persistent").tells("nothing changed");
+    ann.push(&["no-wait", "allow-destroy=cache"], &["main"]).await.good();
+    let Data::GitPushed(pushed) = platform.events("acme/shop").await.pop().unwrap().draft.data else { panic!() };
+    assert_eq!(pushed.allow_destroy, ["cache".parse().unwrap()]);
+    let refusals = platform.events("acme/shop").await;
+    let codes: Vec<_> = refusals
+        .iter()
+        .filter_map(|it| match &it.data {
+            Data::GitRefused(it) => Some(it.codes.join(" ")),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(codes, ["allow-destroy"; 3]);
 }

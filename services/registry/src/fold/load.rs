@@ -1,6 +1,6 @@
 //! The way back: from what the database holds to the fold that wrote it, and to a fleet as it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use schemas::descriptors::{Desired, File, Files, Path};
@@ -79,8 +79,9 @@ impl LoadError {
     }
 }
 
-/// What a fleet's head holds: deploy branch, desired commit, since when, by whom; what the fleet began as a copy of.
-pub(crate) type Head = (String, Option<Oid>, u64, Option<String>, Option<FleetId>);
+/// What a fleet's head holds: deploy branch, desired commit, since when, by whom; what the fleet began as a copy of; which volumes a
+/// push allowed to be destroyed.
+pub(crate) type Head = (String, Option<Oid>, u64, Option<String>, Option<FleetId>, BTreeSet<Name>);
 /// What a container's version holds: state, health, exit code, and Docker's time of the newest change and which.
 type Version = (State, Option<HealthState>, Option<i64>, i64, Change);
 /// What a container's version shows: state, health, exit code; none: it is gone.
@@ -139,7 +140,7 @@ fn take(it: Stored, fleet: &mut Fleet, track: &mut Track, files: &mut BTreeMap<P
     let Some(value) = it.value.as_deref() else { return Ok(()) };
     match it.kind {
         Kind::Head => {
-            (fleet.deploy, fleet.commit, fleet.desired_at, fleet.desired_by, fleet.upstream) =
+            (fleet.deploy, fleet.commit, fleet.desired_at, fleet.desired_by, fleet.upstream, fleet.doomed) =
                 it.read::<Head>(value)?;
         }
         Kind::Ref => drop(fleet.refs.insert(it.name.clone(), it.read::<Oid>(value)?)),

@@ -100,8 +100,12 @@ impl Track {
             }
             Data::VolumeCreated(it) | Data::VolumeRemoved(it) => {
                 let before = fleet.observed.volumes.get(&it.name).cloned();
+                let doomed = fleet.doomed.clone();
                 fleet.apply(event);
                 self.thing(Kind::Volume, before, fleet.observed.volumes.get(&it.name), it, &mut to);
+                if fleet.doomed != doomed {
+                    self.head(fleet, &mut to);
+                }
             }
             Data::NetworkCreated(it) | Data::NetworkRemoved(it) => {
                 let before = fleet.observed.networks.get(&it.name).cloned();
@@ -245,8 +249,8 @@ impl Track {
 
     fn head(&mut self, fleet: &Fleet, to: &mut Writer<'_>) {
         let head = self.object(Kind::Head, "", to);
-        let Fleet { deploy, commit, desired_at, desired_by, upstream, .. } = fleet;
-        to.version(head, Some(text(&(deploy, commit, desired_at, desired_by, upstream))), None, None);
+        let Fleet { deploy, commit, desired_at, desired_by, upstream, doomed, .. } = fleet;
+        to.version(head, Some(text(&(deploy, commit, desired_at, desired_by, upstream, doomed))), None, None);
     }
 
     fn ran(&mut self, fleet: &mut Fleet, event: &Event, run: Uuid, to: &mut Writer<'_>) {

@@ -43,6 +43,7 @@ pub fn push(position: u64, fleet: &str, commit: Option<&str>, variables: Value) 
     let refs = vec![RefUpdate { name: name.to_owned(), old: None, new }];
     let set = file("variables/app.json", variables);
     let data = GitPushed {
+        allow_destroy: Vec::new(),
         created: false,
         refs,
         pack: None,
@@ -155,6 +156,7 @@ fn pushed() -> impl Strategy<Value = Data> {
             _ => set.0.extend([file("variables/app.json", json!(variables))]),
         }
         Data::GitPushed(GitPushed {
+            allow_destroy: Vec::new(),
             created: false,
             refs: vec![RefUpdate { name: format!("refs/heads/b{what}"), old: None, new: commit.clone() }],
             pack: None,

@@ -132,7 +132,16 @@ fn pushed() -> Draft {
     let group = schemas::descriptors::File::read(&path, json!({ "chance": chance, "size": 3 })).unwrap();
     let descriptors = Changes { set: Files([(path, group)].into()), removed: Vec::new() };
     let (refs, pack, deploy, reason) = (Vec::new(), None, "main".to_owned(), None);
-    let data = Data::GitPushed(GitPushed { created: false, refs, pack, deploy, commit, descriptors, reason });
+    let data = Data::GitPushed(GitPushed {
+        allow_destroy: Vec::new(),
+        created: false,
+        refs,
+        pack,
+        deploy,
+        commit,
+        descriptors,
+        reason,
+    });
     let (id, time, actor) = (clock::new_id(), clock::now(), "ada".to_owned());
     Draft { id, scope: Scope::Fleet(fleet()), subject: "refs/heads/main".to_owned(), time, actor, cause: None, data }
 }

@@ -16,9 +16,10 @@ use super::look::Why;
 impl Host {
     /// Does what a command says.
     pub async fn apply(self: &std::sync::Arc<Self>, command: &Command, slot: &Slot) -> Result<(), StepError> {
-        match &command.target {
-            Some(target) => self.ensure(command, target, slot).await,
-            None => self.remove(command, slot).await,
+        match (&command.target, command.action) {
+            (Some(target), _) => self.ensure(command, target, slot).await,
+            (None, Action::Destroy) => self.destroy(command).await,
+            (None, _) => self.remove(command, slot).await,
         }
     }
 

@@ -34,6 +34,14 @@ pub enum StepError {
         /// What was seen of it.
         why: String,
     },
+    /// A volume is left as it is.
+    #[error("volume `{volume}` is not destroyed: {why}")]
+    NotDestroyed {
+        /// The descriptor's name.
+        volume: String,
+        /// What speaks against it.
+        why: String,
+    },
     /// It runs, but not as it should.
     #[error("{why}")]
     NotReady {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemas::fleet::{Fleet, Rollout};
 use schemas::names::Name;
+use schemas::plan::destroy::is_doomed;
 use schemas::plan::{Action, Step};
 use schemas::spec::{self, DigestKey, RenderFault};
 use schemas::work::{Command, Need, Target};
@@ -30,6 +31,8 @@ pub fn command(
 ) -> Result<Command, RenderFault> {
     let target = match step.action {
         Action::Remove => None,
+        Action::Destroy if is_doomed(fleet, &fleet.desired, &step.container) => None,
+        Action::Destroy => return Err(not_doomed(step)),
         Action::Create | Action::Recreate | Action::Restart | Action::Wait => {
             Some(target(fleet, &step.container, key)?)
         }
@@ -47,6 +50,17 @@ pub fn command(
         action: step.action,
         target,
     })
+}
+
+/// A volume that no push allows to be destroyed any more.
+fn not_doomed(step: &Step) -> RenderFault {
+    RenderFault {
+        pointer: String::new(),
+        code: "not-allowed",
+        message: format!("volume `{}` is not destroyed: no push allows that any more", step.container),
+        expected: "`-o allow-destroy` of the push that removes it".to_owned(),
+        hint: None,
+    }
 }
 
 fn target(fleet: &Fleet, name: &Name, key: &DigestKey) -> Result<Target, RenderFault> {

@@ -127,6 +127,7 @@ impl Platform {
     }
 
     /// As `kill -9` would: nothing is finished, nothing is said.
+    #[allow(dead_code, reason = "each test file uses its part of the harness")]
     pub async fn kill_halves(&mut self) {
         self.halves.shutdown().await;
         // Tasks that the halves own end with their token.
@@ -146,6 +147,11 @@ impl Platform {
 
     /// Appends what an accepted push appends; answers its position.
     pub async fn push(&self, files: &Value) -> u64 {
+        self.push_destroying(files, &[]).await
+    }
+
+    /// The same with `-o allow-destroy`, whatever it names.
+    pub async fn push_destroying(&self, files: &Value, named: &[&str]) -> u64 {
         let files = files.as_object().unwrap().iter().map(|(path, value)| {
             let path = path.parse().unwrap();
             let file = File::read(&path, value.clone()).unwrap();
@@ -155,6 +161,7 @@ impl Platform {
         let (line, before) = self.fleet(|fleet| (fleet.lines.git, fleet.desired.clone()));
         let commit = format!("{:040x}", clock::new_id().as_u128() & u128::from(u64::MAX));
         let data = Data::GitPushed(GitPushed {
+            allow_destroy: named.iter().map(|it| it.parse().unwrap()).collect(),
             created: line == 0,
             refs: Vec::new(),
             pack: None,
@@ -227,6 +234,7 @@ impl Platform {
     }
 
     /// Waits until a container of the fleet runs, whatever the log knows of it.
+    #[allow(dead_code, reason = "each test file uses its part of the harness")]
     pub async fn runs(&self, container: &str) {
         let name = format!("acme.shop.{container}");
         eventually_true(&format!("{container} runs"), async || {
@@ -248,6 +256,7 @@ pub fn key() -> DigestKey {
 }
 
 /// Something to look at what the log does not show, with a limit.
+#[allow(dead_code, reason = "each test file uses its part of the harness")]
 pub async fn eventually_true(what: &str, mut wanted: impl AsyncFnMut() -> bool) {
     let limit = tokio::time::Instant::now() + LIMIT;
     while !wanted().await {

@@ -213,6 +213,7 @@ impl Lab {
         let line = pushes.map(|it| it.position).max().unwrap_or(0);
         let commit = format!("{:040x}", clock::new_id().as_u128() & u128::from(u64::MAX));
         let data = Data::GitPushed(GitPushed {
+            allow_destroy: Vec::new(),
             created: line == 0,
             refs: Vec::new(),
             pack: None,

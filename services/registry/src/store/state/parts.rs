@@ -31,7 +31,7 @@ impl Parts {
     /// Of a fleet that has nothing yet.
     pub fn new(fleet: &FleetRow) -> Self {
         let new = Fleet::new(fleet.id.clone());
-        let head = (new.deploy, new.commit, new.desired_at, new.desired_by, new.upstream);
+        let head = (new.deploy, new.commit, new.desired_at, new.desired_by, new.upstream, new.doomed);
         Self { head, files: Vec::new(), texts: String::new(), containers: Vec::new(), tasks: Vec::new() }
     }
 
@@ -91,7 +91,7 @@ impl Parts {
     pub fn text(mut self, fleet: &FleetRow, position: u64) -> Result<String, serde_json::Error> {
         let files = self.texts.len() + self.files.len() * A_NAME;
         let mut to = Vec::with_capacity(files + self.containers.len() + self.tasks.len() + AROUND);
-        let (deploy, commit, _, _, upstream) = &self.head;
+        let (deploy, commit, _, _, upstream, _) = &self.head;
         to.push(b'{');
         value(&mut to, "position", &position)?;
         value(&mut to, "fleet", &fleet.id)?;

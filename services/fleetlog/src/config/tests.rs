@@ -68,7 +68,7 @@ fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
         "data  /of/file  /etc/fleetlog/fleetlog.toml:4",
         "docker  unix:///of/file  /etc/fleetlog/fleetlog.toml:5",
         "log  warn  variable RUST_LOG",
-        "nats  -                default",
+        "nats  -  default",
         "insecure  false  default",
     ] {
         assert!(shown.contains(expected), "{expected}\n{shown}");

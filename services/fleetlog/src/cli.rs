@@ -10,7 +10,7 @@ mod up;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use schemas::names::FleetId;
 
 pub use self::logs::LogsOptions;
@@ -150,6 +150,8 @@ Examples:
 Examples:
   fleetlog check                      the current folder
   fleetlog check ops/demo --json      exit status 1 where there are faults
+  fleetlog check --format github      in a workflow: each fault at its line in the pull request
+  cp ops/hooks/pre-commit .git/hooks/ before every commit
 
 Next: git push; or git push -o plan, to see what it would change")]
     Check(CheckOptions),
@@ -244,9 +246,23 @@ pub struct CheckOptions {
     /// The fleet's folder
     #[arg(value_name = "DIR", default_value = ".")]
     pub folder: PathBuf,
-    /// Write JSON
-    #[arg(long)]
+    /// How to write: for people, as one JSON document, or as GitHub's workflow commands
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
+    /// Write JSON: the same as `--format json`
+    #[arg(long, conflicts_with = "format")]
     pub json: bool,
+}
+
+/// How `check` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people.
+    Text,
+    /// `{ "faults": […], "warnings": […] }`
+    Json,
+    /// `::error file=…,line=…,col=…,title=CODE::…`, a line each
+    Github,
 }
 
 /// `plan`

@@ -1,5 +1,6 @@
 //! The command-line client: blocking, over HTTP, one file a command. Never opens the data folder.
 
+mod annotations;
 mod check;
 mod diff;
 mod events;

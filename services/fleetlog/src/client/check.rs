@@ -7,9 +7,10 @@ use std::path::Path;
 use schemas::check::{Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, report, wants};
 use serde_json::json;
 
+use super::annotations::annotation;
 use super::failure::Failure;
 use super::out;
-use crate::cli::CheckOptions;
+use crate::cli::{CheckFormat, CheckOptions};
 
 /// A file as it was read.
 pub(super) struct Found {
@@ -40,13 +41,19 @@ pub fn run(options: &CheckOptions) -> Result<(), Failure> {
         Ok(checked) => (Vec::new(), checked.warnings, checked.desired.containers.len()),
         Err(faults) => (faults, Vec::new(), 0),
     };
-    if options.json {
-        out::json(&json!({ "faults": faults, "warnings": warnings }))?;
-    } else if faults.is_empty() {
-        warn(&warnings);
-        out::line(&format!("no faults: {containers} container{}", if containers == 1 { "" } else { "s" }))?;
-    } else {
-        out::line(&report(&faults))?;
+    let format = if options.json { CheckFormat::Json } else { options.format };
+    match format {
+        CheckFormat::Json => out::json(&json!({ "faults": faults, "warnings": warnings }))?,
+        CheckFormat::Github => {
+            for (kind, all) in [("error", &faults), ("warning", &warnings)] {
+                all.iter().try_for_each(|fault| out::line(&annotation(kind, &options.folder, fault)))?;
+            }
+        }
+        CheckFormat::Text if faults.is_empty() => {
+            warn(&warnings);
+            out::line(&format!("no faults: {containers} container{}", if containers == 1 { "" } else { "s" }))?;
+        }
+        CheckFormat::Text => out::line(&report(&faults))?,
     }
     if faults.is_empty() { Ok(()) } else { Err(Failure::Said) }
 }

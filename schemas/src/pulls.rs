@@ -78,6 +78,8 @@ pub struct Pull {
     pub approvals: Vec<Approval>,
     /// What the merge led to.
     pub commit: Option<Oid>,
+    /// Id of the event that ended it.
+    pub ended: Option<Uuid>,
 }
 
 /// How a pull request stands.
@@ -157,6 +159,7 @@ impl Pulls {
                     tip: it.tip.clone(),
                     approvals: Vec::new(),
                     commit: None,
+                    ended: None,
                 };
                 self.0.insert(it.number, pull);
             }
@@ -173,9 +176,11 @@ impl Pulls {
             }),
             Data::PullMerged(it) => self.change(it.number, |pull| {
                 pull.status = PullStatus::Merged;
-                pull.commit = Some(it.commit.clone());
+                (pull.commit, pull.ended) = (Some(it.commit.clone()), Some(event.id));
             }),
-            Data::PullClosed(it) => self.change(it.number, |pull| pull.status = PullStatus::Closed),
+            Data::PullClosed(it) => self.change(it.number, |pull| {
+                (pull.status, pull.ended) = (PullStatus::Closed, Some(event.id));
+            }),
             _ => {}
         }
     }
@@ -197,9 +202,10 @@ impl Pulls {
     }
 }
 
-/// What tells two plans apart: all that they would do and why, whatever the position that they were made at.
+/// What tells two plans apart: all that they would do and why, whatever the position that they were made at, and however
+/// long it is reckoned to take.
 pub fn mark(plan: &Plan) -> String {
-    let plan = Plan { observed: 0, ..plan.clone() };
+    let plan = Plan { observed: 0, down: Vec::new(), ..plan.clone() };
     // A plan is plain structs with text keys: serialising it cannot fail.
     let json = serde_json::to_vec(&plan).unwrap_or_default();
     Sha256::digest(&json).iter().take(16).map(|byte| format!("{byte:02x}")).collect()

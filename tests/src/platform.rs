@@ -217,10 +217,26 @@ impl Platform {
     /// `fleetlog …` as a client of this platform.
     #[track_caller]
     pub fn cli(&self, arguments: &[&str]) -> Ran {
+        self.cli_as(&self.token(), arguments)
+    }
+
+    /// The same with another token.
+    #[track_caller]
+    pub fn cli_as(&self, token: &str, arguments: &[&str]) -> Ran {
         let mut command = Command::new(fleetlog());
         command.args(arguments).current_dir(self.home.path());
-        command.env("FLEETLOG_URL", self.url()).env("FLEETLOG_TOKEN", self.token());
+        command.env("FLEETLOG_URL", self.url()).env("FLEETLOG_TOKEN", token);
         run(&mut command, Duration::from_secs(120))
+    }
+
+    /// Makes a profile, gives it a role with the platform's owner, and a token, which is the answer.
+    #[track_caller]
+    pub fn person(&self, name: &str, role: Option<&str>) -> String {
+        self.cli(&["profile", "add", name]).ok();
+        if let Some(role) = role {
+            self.cli(&["member", "set", self.owner(), name, role]).ok();
+        }
+        self.cli(&["token", "create", "laptop", "--profile", name]).ok()
     }
 
     /// `GET path` with the admin's token: status and JSON (null where the body is none).

@@ -77,6 +77,8 @@ pub enum PullAsk {
     },
     /// To say that it is good.
     Approve {
+        /// The event's id: asked for again, it is done once.
+        id: Uuid,
         /// Its number.
         number: u64,
         /// The mark of the plan that was looked at; refused where it is another one now.
@@ -84,6 +86,8 @@ pub enum PullAsk {
     },
     /// To take it in.
     Merge {
+        /// The event's id: asked for again, it is done once.
+        id: Uuid,
         /// Its number.
         number: u64,
         /// The mark of the plan that was looked at; refused where it is another one now.
@@ -91,6 +95,8 @@ pub enum PullAsk {
     },
     /// To leave it.
     Close {
+        /// The event's id: asked for again, it is done once.
+        id: Uuid,
         /// Its number.
         number: u64,
     },

@@ -20,7 +20,6 @@ pub struct FleetState<'a> {
     /// The branch that is applied.
     pub deploy: &'a str,
     /// What it began as a copy of.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<&'a FleetId>,
     /// What should be.
     pub desired: &'a Desired,

@@ -7,6 +7,7 @@ mod metrics;
 mod plan;
 mod platform;
 mod profiles;
+mod pulls;
 mod registry;
 mod runs;
 
@@ -131,6 +132,7 @@ const ROOMS: &[&[Route]] = &[
     events::ROUTES,
     logs::ROUTES,
     plan::ROUTES,
+    pulls::ROUTES,
     profiles::ROUTES,
 ];
 

@@ -2,6 +2,7 @@
 
 mod logs;
 mod profiles;
+mod pulls;
 mod registry;
 mod rollouts;
 mod runs;
@@ -15,6 +16,7 @@ use schemas::names::FleetId;
 
 pub use self::logs::LogsOptions;
 pub use self::profiles::{LoginOptions, MemberCommand, ProfileCommand, TokenCommand};
+pub use self::pulls::{CreateOptions, ForkOptions, ListOptions, OneOptions, PrCommand, SeenOptions};
 pub use self::registry::{DiffOptions, ReplayOptions, StateOptions, VarsOptions};
 pub use self::rollouts::{RetryOptions, RolloutsCommand, RolloutsOptions, ShowOptions, WaitOptions};
 pub use self::runs::{RunOptions, RunsOptions};
@@ -164,6 +166,12 @@ Examples:
 
 Next: git push")]
     Plan(PlanOptions),
+    /// Begin a fleet as a copy of another one, with its history
+    #[command(after_help = pulls::FORK)]
+    Fork(ForkOptions),
+    /// Pull requests: ask, look, approve, merge
+    #[command(subcommand)]
+    Pr(PrCommand),
     /// Say who there is
     #[command(subcommand)]
     Profile(ProfileCommand),

@@ -6,6 +6,7 @@ mod diff;
 mod events;
 mod failed;
 mod failure;
+mod fork;
 mod here;
 mod login;
 mod logs;
@@ -14,6 +15,7 @@ pub mod out;
 mod patience;
 mod plan;
 mod profile;
+mod pulls;
 mod remote;
 mod replay;
 mod retry;
@@ -42,6 +44,8 @@ pub fn main(command: ClientCommand) -> ExitCode {
         ClientCommand::Replay(options) => replay::run(&options),
         ClientCommand::Check(options) => check::run(&options),
         ClientCommand::Plan(options) => plan::run(&options),
+        ClientCommand::Fork(options) => fork::run(&options),
+        ClientCommand::Pr(command) => pulls::run(&command),
         ClientCommand::Profile(command) => profile::profile(&command),
         ClientCommand::Token(command) => profile::token(&command),
         ClientCommand::Member(command) => profile::member(&command),

@@ -229,7 +229,7 @@ fn still_first(state: &State, inspected: &Inspected) -> Result<(), Declined> {
     if let Some(update) = state.moved(&inspected.updates) {
         return Err(race(update));
     }
-    let base = inspected.candidate.as_ref().is_none_or(|it| it.base.as_ref() == state.deployed());
+    let base = inspected.candidate.as_ref().is_none_or(|it| it.base == state.desired);
     let created = inspected.created == state.deploy.is_none();
     if let (false, Some(update)) = (base && created, inspected.updates.first()) {
         return Err(race(update));

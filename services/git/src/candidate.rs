@@ -77,7 +77,17 @@ pub(crate) fn open(quarantine: Option<&Path>, store: &Path) -> Result<Objects, C
 
 /// Checks the tree of a commit: what it desires, or all its faults.
 pub(crate) fn inspect(objects: &Objects, commit: &Oid) -> Result<Result<Checked, Vec<Fault>>, CandidateError> {
-    let files = read(objects, commit)?;
+    inspect_root(objects, objects.root(commit)?)
+}
+
+/// The same for a tree that no commit names yet.
+pub(crate) fn inspect_tree(objects: &Objects, tree: &Oid) -> Result<Result<Checked, Vec<Fault>>, CandidateError> {
+    let missing = || CandidateError::Object { oid: tree.to_string(), expected: "folder" };
+    inspect_root(objects, gix::hash::ObjectId::from_hex(tree.as_str().as_bytes()).map_err(|_| missing())?)
+}
+
+fn inspect_root(objects: &Objects, root: gix::hash::ObjectId) -> Result<Result<Checked, Vec<Fault>>, CandidateError> {
+    let files = read(objects, root)?;
     let shown = files.iter().map(|file| {
         let content = match file.size {
             size if size > MAX_BYTES => Content::TooLarge(size),
@@ -89,10 +99,10 @@ pub(crate) fn inspect(objects: &Objects, commit: &Oid) -> Result<Result<Checked,
 }
 
 /// Every file that the check wants.
-fn read(objects: &Objects, commit: &Oid) -> Result<Vec<Read>, CandidateError> {
+fn read(objects: &Objects, root: gix::hash::ObjectId) -> Result<Vec<Read>, CandidateError> {
     let mut files = Vec::new();
     let mut total = 0;
-    let mut folders = vec![(String::new(), objects.root(commit)?, 0)];
+    let mut folders = vec![(String::new(), root, 0)];
     let mut seen = 0;
     while let Some((folder, oid, depth)) = folders.pop() {
         let data = objects.bytes(&oid, gix::objs::Kind::Tree, "folder", FOLDER)?;
@@ -155,6 +165,11 @@ impl Objects {
             [new, old @ ..] if self.with_new => new.exists(oid) && !old.iter().any(|odb| odb.exists(oid)),
             _ => false,
         }
+    }
+
+    /// The same for a commit by its name; what is no id is nowhere.
+    pub(crate) fn is_new_commit(&self, commit: &Oid) -> bool {
+        gix::hash::ObjectId::from_hex(commit.as_str().as_bytes()).is_ok_and(|oid| self.is_new(&oid))
     }
 
     /// What it is.

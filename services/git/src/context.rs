@@ -43,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) news: broadcast::Sender<Arc<Event>>,
     /// Position of the last event that the follower took.
     pub(crate) position: watch::Sender<u64>,
+    /// Some branch has moved: open pull requests may have to be looked at again.
+    pub(crate) stale: Notify,
     /// Whether the log has room.
     pub(crate) fullness: Fullness,
     /// How many refusals the log still remembers.
@@ -105,6 +107,7 @@ impl Context {
             fetching,
             news: broadcast::Sender::new(NEWS),
             position: watch::Sender::new(0),
+            stale: Notify::new(),
             fullness: Fullness::default(),
             tally: Tally::default(),
             behind: Behind::default(),

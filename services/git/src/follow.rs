@@ -63,6 +63,7 @@ async fn take(context: &Arc<Context>, event: Event) {
             repository.note(&state);
             context.behind.note(fleet);
         }
+        context.stale.notify_one();
     } else if event.data.topic() == Topic::Rollout {
         // Nobody may be waiting for news.
         let _ = context.news.send(Arc::new(event));

@@ -123,6 +123,7 @@ async fn inspect(
             return Err(no_such_fleet(push, &updates));
         }
         refs::allowed(&state, &updates, context.config.limits.refs)?;
+        refs::unprotected(&state, &push.who, fleet, &updates)?;
         Now { applied: state.applied, deploy: state.deploy.clone() }
     };
     let quarantine = quarantine(push, hello);

@@ -1,17 +1,20 @@
 //! The Git door: a push comes in here, and leaves as one event.
 //!
-//! *Reads* `EVENTS` and `PACKS`, asks the registry, Shazam and the logger, answers `req.git.plan`. *Writes* `git.pushed`,
-//! `git.refused`, `git.repacked` and packs. *Owns* `DIR/git`, which is only a cache: everything in it can be made from the log. *Never* moves a ref without an event,
-//! and never says "refused" where the event may be stored.
+//! *Reads* `EVENTS` and `PACKS`, asks the registry, Shazam and the logger, answers `req.git.*`. *Writes* `git.pushed`,
+//! `git.refused`, `git.repacked`, `pull.*`, `fleet.forked` and packs. *Owns* `DIR/git`, which is only a cache: everything
+//! in it can be made from the log. *Never* moves a ref without an event, and never says "refused" where the event may be
+//! stored.
 //!
 //! In the order in which a push meets them: the `door` takes the request and reads its `opening`; `receive` measures
 //! the pack with the `gauge` on its way into `git receive-pack`, whose [`hook`]s report at the `desk`: `inspect` checks
-//! and plans, `accept` appends and moves the refs, `progress` shows the rollout. Beside them, `follow`, `settle` and
-//! `settler` keep the repositories at the log's state, `repack` makes one pack of many, and `sweep` clears up.
+//! and plans, `accept` appends and moves the refs, `progress` shows the rollout. `pulls` and `fork` make what no push
+//! brings, on a `workbench`, and `record` it. Beside them, `follow`, `settle` and `settler` keep the repositories at the
+//! log's state, `repack` makes one pack of many, and `sweep` clears up.
 
 pub mod hook;
 
 mod accept;
+mod ask;
 mod body;
 mod candidate;
 mod config;
@@ -23,6 +26,7 @@ mod exchange;
 mod extent;
 mod fault;
 mod follow;
+mod fork;
 mod fullness;
 mod gauge;
 mod history;
@@ -36,8 +40,10 @@ mod options;
 mod pktline;
 mod plan;
 mod progress;
+mod pulls;
 mod push;
 mod receive;
+mod record;
 mod refs;
 mod refuse;
 mod repack;
@@ -49,6 +55,7 @@ mod sweep;
 mod tally;
 mod transaction;
 mod verdict;
+mod workbench;
 
 pub use self::config::{Config, Limits};
 pub use self::error::{FolderError, RunError, StartError};

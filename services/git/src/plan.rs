@@ -4,56 +4,26 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use schemas::check::{Checked, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check};
 use schemas::fleet::Fleet;
 use schemas::names::{FleetId, Oid};
 use schemas::plan::{describe, plan};
 use schemas::query::{Candidate, Fault as Broken, FaultCode, FleetRequest, PlanAnswer, PlanRequest, Planned};
-use streams::{AskError, AtEnd, Questions, with_causes};
+use streams::{AskError, with_causes};
 
+use crate::ask::{AT_ONCE, serve};
 use crate::candidate::{self, CandidateError};
 use crate::context::Context;
 use crate::inspect::deploy_changed;
 use crate::neighbours::Neighbours;
 
-/// Questions that are answered at a time; the next ones wait on the bus.
-const AT_ONCE: usize = 4;
-/// The time between two tries to be asked.
-const AGAIN: Duration = Duration::from_secs(1);
 /// Digits of a shortened commit at least.
 const DIGITS: usize = 4;
 
-/// Answers until the service ends; listens anew where questions come no more.
+/// Answers until the service ends.
 pub(crate) async fn answer(context: &Arc<Context>) {
-    while let Some(questions) = listen(context).await {
-        let served = questions.serve(AT_ONCE, AtEnd::Finish, &context.shutdown, |question| {
-            let context = Arc::clone(context);
-            async move { work_out(&context, &question).await }
-        });
-        if let Err(error) = served.await {
-            tracing::warn!(%error, "listening anew");
-        }
-    }
-}
-
-/// None: the service ends.
-async fn listen(context: &Context) -> Option<Questions<PlanRequest>> {
-    loop {
-        let error = tokio::select! {
-            () = context.shutdown.cancelled() => return None,
-            questions = context.bus.answer::<PlanRequest>() => match questions {
-                Ok(questions) => return Some(questions),
-                Err(error) => error,
-            },
-        };
-        tracing::warn!(error = with_causes(&error), "questions about plans cannot be heard, trying again");
-        tokio::select! {
-            () = context.shutdown.cancelled() => return None,
-            () = tokio::time::sleep(AGAIN) => {}
-        }
-    }
+    serve(context, AT_ONCE, |context, question: PlanRequest| async move { work_out(&context, &question).await }).await;
 }
 
 async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanAnswer, Broken> {
@@ -105,14 +75,14 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
 }
 
 /// The fleet as it is now; an empty one where there is none yet.
-async fn now(context: &Context, fleet: &FleetId, min_position: u64) -> Result<(u64, Fleet), Broken> {
+pub(crate) async fn now(context: &Context, fleet: &FleetId, min_position: u64) -> Result<(u64, Fleet), Broken> {
     let question = FleetRequest { fleet: fleet.clone(), min_position };
     let answer = context.bus.ask(&question, context.config.limits.ask).await;
     let answer = answer.map_err(|error| silent(&error))?;
     Ok((answer.position, answer.fleet.unwrap_or_else(|| Fleet::new(fleet.clone()))))
 }
 
-fn silent(error: &AskError) -> Broken {
+pub(crate) fn silent(error: &AskError) -> Broken {
     Broken { code: FaultCode::Behind, message: format!("the registry does not tell: {}", with_causes(error)) }
 }
 

@@ -1,6 +1,7 @@
 //! Which refs a push wants to move, and whether it may.
 
 use schemas::access::{Action, Resource, Who, allow};
+use schemas::descriptors::Pushers;
 use schemas::event::RefUpdate;
 use schemas::names::{FleetId, Oid};
 
@@ -46,6 +47,24 @@ pub(crate) fn permitted(who: &Who, fleet: &FleetId, updates: &[RefUpdate]) -> Re
             Err(Refused::role(format!("`{name}` is `{role}`: moving `{}` needs {needed}", update.name)))
         }
     }
+}
+
+/// Whether who pushes may move the deploy branch past pull requests, as the accepted `fleet.json` has it.
+pub(crate) fn unprotected(state: &State, who: &Who, fleet: &FleetId, updates: &[RefUpdate]) -> Result<(), Refused> {
+    let deploys = |update: &&RefUpdate| branch(&update.name).is_some_and(|it| Some(it) == state.deploy.as_deref());
+    let Some(update) = updates.iter().find(deploys) else { return Ok(()) };
+    let needed = match state.accepted.protect.push {
+        Pushers::Maintainer => return Ok(()),
+        Pushers::Owner if allow(who, Action::Members, Resource::Ref(fleet, &update.name)) => return Ok(()),
+        Pushers::Owner => "only its owners push to it",
+        Pushers::Nobody => "it moves by pull requests alone",
+    };
+    let message = format!(
+        "`{}` is protected: {needed} (`protect.push` in the accepted fleet.json); push a branch and ask for it:\n  \
+         git push origin HEAD:refs/heads/my-change\n  fleetlog pr create --from my-change",
+        update.name
+    );
+    Err(Refused::not_allowed("protected", message))
 }
 
 /// Whether these refs may move so, as far as that can be told from the log alone.

@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use schemas::event::{Data, Event, GitRepacked, PackRef, RefUpdate, Scope, Topic};
+use schemas::descriptors::{Changes, File, FleetFile, Path};
+use schemas::event::{
+    Data, Event, GitPushed, GitRepacked, PackRef, PullOpened, PullTip, PullUpdated, RefUpdate, Scope, Topic,
+};
 use schemas::names::{FleetId, Oid};
+use schemas::pulls::{Pull, Pulls};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -33,6 +37,16 @@ pub(crate) struct State {
     pub(crate) refs: BTreeMap<String, Oid>,
     /// The deploy branch; none before the first accepted push.
     pub(crate) deploy: Option<String>,
+    /// The commit that is desired; none before the first push to the deploy branch, such as of a fork.
+    pub(crate) desired: Option<Oid>,
+    /// The accepted `fleet.json`.
+    pub(crate) accepted: FleetFile,
+    /// Who moved each ref last.
+    pub(crate) movers: BTreeMap<String, String>,
+    /// Pull requests into this fleet.
+    pub(crate) pulls: Pulls,
+    /// Id of the `fleet.forked` that it began with, and what it is a copy of.
+    pub(crate) forked: Option<(Uuid, FleetId)>,
     /// The packs that the log refers to, and their bytes.
     pub(crate) packs: HashMap<Uuid, u64>,
     /// Those of them that were not looked for on the disk yet.
@@ -85,20 +99,21 @@ impl State {
             return false;
         }
         self.applied = event.position;
-        if let Data::GitRepacked(repacked) = &event.data {
-            return self.repacked(repacked, event.time);
-        }
-        let Data::GitPushed(pushed) = &event.data else { return false };
-        for update in &pushed.refs {
-            match &update.new {
-                Some(new) => drop(self.refs.insert(update.name.clone(), new.clone())),
-                None => drop(self.refs.remove(&update.name)),
+        match &event.data {
+            Data::GitRepacked(repacked) => return self.repacked(repacked, event.time),
+            Data::GitPushed(pushed) => self.pushed(event, pushed),
+            Data::PullOpened(PullOpened { number, tip, .. }) | Data::PullUpdated(PullUpdated { number, tip }) => {
+                self.pulls.apply(event);
+                self.pull(*number, tip);
             }
-        }
-        self.deploy = Some(pushed.deploy.clone());
-        if let Some(pack) = &pushed.pack {
-            self.packs.insert(pack.id, pack.bytes);
-            self.wanted.push(pack.clone());
+            Data::FleetForked(it) => {
+                self.forked = Some((event.id, it.upstream.clone()));
+                return false;
+            }
+            _ => {
+                self.pulls.apply(event);
+                return false;
+            }
         }
         self.settled = false;
         true
@@ -129,9 +144,47 @@ impl State {
         self.packs.keys().copied().chain(self.retired.iter().map(|(id, _)| *id))
     }
 
-    /// The commit of the deploy branch.
-    pub(crate) fn deployed(&self) -> Option<&Oid> {
-        self.refs.get(&format!("refs/heads/{}", self.deploy.as_ref()?))
+    fn pushed(&mut self, event: &Event, pushed: &GitPushed) {
+        for update in &pushed.refs {
+            match &update.new {
+                Some(new) => {
+                    self.refs.insert(update.name.clone(), new.clone());
+                    self.movers.insert(update.name.clone(), event.actor.clone());
+                }
+                None => {
+                    self.refs.remove(&update.name);
+                    self.movers.remove(&update.name);
+                }
+            }
+        }
+        self.deploy = Some(pushed.deploy.clone());
+        if pushed.commit.is_some() {
+            self.desired.clone_from(&pushed.commit);
+            self.accept(&pushed.descriptors);
+        }
+        self.wants(pushed.pack.as_ref());
+    }
+
+    /// What it brings has a ref of its own.
+    fn pull(&mut self, number: u64, tip: &PullTip) {
+        self.refs.insert(Pull::ref_name(number), tip.head.clone());
+        self.wants(tip.pack.as_ref());
+    }
+
+    fn wants(&mut self, pack: Option<&PackRef>) {
+        if let Some(pack) = pack {
+            self.packs.insert(pack.id, pack.bytes);
+            self.wanted.push(pack.clone());
+        }
+    }
+
+    fn accept(&mut self, changes: &Changes) {
+        if changes.removed.contains(&Path::Fleet) {
+            self.accepted = FleetFile::default();
+        }
+        if let Some(File::Fleet(fleet)) = changes.set.0.get(&Path::Fleet) {
+            self.accepted = fleet.clone();
+        }
     }
 
     /// The first of these refs that is not where the pusher saw it.

@@ -3,6 +3,7 @@
 
 mod doors;
 mod faults;
+mod forks;
 mod front;
 mod kills;
 mod logs;
@@ -11,6 +12,7 @@ mod metrics;
 mod neighbours;
 mod outcomes;
 mod plans;
+mod pulls;
 mod pushes;
 mod refusals;
 mod registry;

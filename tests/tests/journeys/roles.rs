@@ -25,11 +25,7 @@ struct Person<'p> {
 impl<'p> Person<'p> {
     /// Makes a profile, gives it a role with the platform's owner, and a token.
     fn new(platform: &'p Platform, name: &str, role: Option<&str>) -> Self {
-        platform.cli(&["profile", "add", name]).ok();
-        if let Some(role) = role {
-            platform.cli(&["member", "set", platform.owner(), name, role]).ok();
-        }
-        Self { platform, token: platform.cli(&["token", "create", "laptop", "--profile", name]).ok() }
+        Self { platform, token: platform.person(name, role) }
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {

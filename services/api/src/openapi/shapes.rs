@@ -1,12 +1,13 @@
 //! The shapes of the contract, each as JSON Schema. `tests/contract.rs` holds the real answers to them.
 
 mod profiles;
+mod pulls;
 
 use serde_json::{Map, Value, json};
 
 /// Every shape by its name, room by room: one macro call for all of them would be too deep for the compiler.
 pub(super) fn all() -> Value {
-    let rooms = [general(), profiles::all()];
+    let rooms = [general(), profiles::all(), pulls::all()];
     rooms.into_iter().filter_map(|room| room.as_object().cloned()).flatten().collect::<Map<_, _>>().into()
 }
 
@@ -41,6 +42,7 @@ fn general() -> Value {
             "fleet": text(),
             "commit": or_null(text()),
             "deploy": text(),
+            "upstream": { "type": ["string", "null"], "description": "what it began as a copy of" },
             "desired": object(json!({
                 "fleet": { "type": "object" },
                 "nodes": { "type": "object" },

@@ -75,6 +75,16 @@ pub fn commit(name: &str) -> Option<String> {
     git(&["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")]).map(|it| it.trim().to_owned())
 }
 
+/// The branch that is checked out.
+pub fn branch() -> Option<String> {
+    git(&["symbolic-ref", "--quiet", "--short", "HEAD"]).map(|it| it.trim().to_owned())
+}
+
+/// The first line of the newest commit's message.
+pub fn subject() -> Option<String> {
+    git(&["log", "-1", "--format=%s"]).map(|it| it.trim().to_owned()).filter(|it| !it.is_empty())
+}
+
 /// A moment as the platform takes it: a name that Git knows here becomes its commit. None: now.
 pub fn moment(text: &str) -> Option<String> {
     if text == "now" {

@@ -38,6 +38,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// The answer as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     /// The answer as what it should be.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.body)

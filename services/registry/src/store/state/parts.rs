@@ -97,9 +97,7 @@ impl Parts {
         value(&mut to, "fleet", &fleet.id)?;
         value(&mut to, "commit", commit)?;
         value(&mut to, "deploy", deploy)?;
-        if let Some(upstream) = upstream {
-            value(&mut to, "upstream", upstream)?;
-        }
+        value(&mut to, "upstream", upstream)?;
         member(&mut to, "desired")?;
         // A descriptor's path is not in the order of its name: `a-b.json` comes before `a.json`.
         self.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));

@@ -1,10 +1,11 @@
 //! Measures fleetlog against bare programs that do the same work, in interleaved pairs on one machine.
-//! Reads nothing; writes `ops/bench/RESULTS.md` and `RESULTS-logs.md`. Uses the harness of `tests/` as its user.
+//! Reads nothing; writes `ops/bench/RESULTS.md`, `RESULTS-logs.md` and `RESULTS-git.md`. Uses the harness of `tests/` as its user.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a tool for developers")]
 
 mod backend;
 mod bare;
 mod drain;
+mod git;
 mod logs;
 mod metrics;
 mod phases;
@@ -21,6 +22,8 @@ use anyhow::Context;
 use crate::bare::Bare;
 use crate::report::Report;
 
+/// Pairs of a row of the Git door.
+const PAIRS: u64 = 20;
 /// Scrapes that are timed.
 const SCRAPES: usize = 200;
 /// Lines that are searched.
@@ -37,6 +40,10 @@ fn main() -> anyhow::Result<()> {
     };
     if words.first().is_some_and(|it| it == "logs") {
         return logs::measure(usize::try_from(number(1, LINES)?)?);
+    }
+    if words.first().is_some_and(|it| it == "git") {
+        let size = words.get(3).map(|text| text.parse()).transpose().context("the size is not a number")?;
+        return git::measure(usize::try_from(number(1, PAIRS)?)?, words.get(2).map(String::as_str), size);
     }
     let pairs = usize::try_from(number(0, 10)?)?;
     let mut report = Report::new(pairs);

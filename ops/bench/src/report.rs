@@ -46,6 +46,11 @@ impl Row {
         self.theirs.push(theirs);
     }
 
+    /// What it says, for another table: what, against what, our and their milliseconds.
+    pub fn into_parts(self) -> (String, &'static str, Vec<f64>, Vec<f64>) {
+        (self.what, self.against, self.ours, self.theirs)
+    }
+
     fn line(&self) -> String {
         let pairs = || self.ours.iter().zip(&self.theirs);
         let ratio = median(&pairs().map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>());

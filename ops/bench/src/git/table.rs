@@ -1,0 +1,109 @@
+//! `RESULTS-git.md`: a line a row, with the command that measures it alone.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use tests::root;
+
+use crate::report::Row;
+use crate::stats::{Median, median};
+
+/// All that was measured.
+pub struct Table {
+    pairs: usize,
+    /// In the order in which they were measured.
+    pub lines: Vec<Line>,
+    /// Figures that are compared with nothing, each a sentence.
+    pub notes: Vec<String>,
+}
+
+/// One comparison.
+pub struct Line {
+    what: String,
+    against: String,
+    unit: &'static str,
+    row: &'static str,
+    reach: String,
+    ours: Vec<f64>,
+    theirs: Vec<f64>,
+}
+
+impl Line {
+    /// A comparison without any pair yet; `row` is its word on the command line.
+    pub fn new(what: String, against: &str, unit: &'static str, row: &'static str, reach: &str) -> Self {
+        let (against, reach) = (against.to_owned(), reach.to_owned());
+        Self { what, against, unit, row, reach, ours: Vec::new(), theirs: Vec::new() }
+    }
+
+    /// One that was measured for the general report, in milliseconds.
+    pub fn of_row(from: Row, row: &'static str, reach: String) -> Self {
+        let (what, against, ours, theirs) = from.into_parts();
+        Self { what, against: against.to_owned(), unit: "ms", row, reach, ours, theirs }
+    }
+
+    /// Adds a pair.
+    pub fn add(&mut self, ours: f64, theirs: f64) {
+        println!("{}: {ours:.1} {}, against {theirs:.1}, {:.2}×", self.what, self.unit, ours / theirs);
+        self.ours.push(ours);
+        self.theirs.push(theirs);
+    }
+
+    fn text(&self) -> String {
+        let pairs = || self.ours.iter().zip(&self.theirs);
+        let ratio = median(&pairs().map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>());
+        let more = median(&pairs().map(|(ours, theirs)| ours - theirs).collect::<Vec<_>>());
+        let number = |it: Median| format!("{:.1} ({:.1}–{:.1})", it.middle, it.low, it.high);
+        let (unit, pairs) = (self.unit, self.ours.len());
+        [
+            self.what.clone(),
+            self.against.clone(),
+            pairs.to_string(),
+            format!("{} {unit}", number(median(&self.ours))),
+            format!("{} {unit}", number(median(&self.theirs))),
+            format!("{:.2}× ({:.2}–{:.2})", ratio.middle, ratio.low, ratio.high),
+            format!("{} {unit}", number(more)),
+            self.reach.clone(),
+            format!("`ops/bench/run git {pairs} {}`", self.row),
+        ]
+        .into_iter()
+        .fold("|".to_owned(), |line, cell| format!("{line} {cell} |"))
+    }
+}
+
+impl Table {
+    /// A table without lines.
+    pub fn new(pairs: usize) -> Self {
+        Self { pairs, lines: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Prints it.
+    pub fn show(&self) -> anyhow::Result<()> {
+        println!("{}", self.text()?);
+        Ok(())
+    }
+
+    /// Writes `RESULTS-git.md` and prints it.
+    pub fn write(&self) -> anyhow::Result<()> {
+        let text = self.text()?;
+        println!("{text}");
+        Ok(fs::write(root().join("ops/bench/RESULTS-git.md"), text)?)
+    }
+
+    fn text(&self) -> anyhow::Result<String> {
+        let processors = std::thread::available_parallelism()?;
+        let mut text = format!(
+            "# The Git door\n\nMade by `ops/bench/run git {}` on {processors} processors, release build. Interleaved pairs; who goes first changes from \
+             pair\nto pair. Figures and ratios are medians; in brackets the interval that holds the median 19 times in 20 (below six\n\
+             pairs: the lowest and the highest).\n\n\
+             | what | against | pairs | fleetlog | against it | ratio | more | to reach | alone |\n|---|---|---|---|---|---|---|---|---|\n",
+            self.pairs,
+        );
+        for line in &self.lines {
+            writeln!(text, "{}", line.text())?;
+        }
+        for note in &self.notes {
+            writeln!(text, "\n{note}")?;
+        }
+        Ok(text)
+    }
+}

@@ -4,6 +4,7 @@
 //! ports, owner and node. Whatever a test made is gone when its [`Platform`] is dropped, and the drop checks it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
 
+mod beside;
 mod binary;
 pub mod descriptors;
 pub mod docker;
@@ -13,6 +14,7 @@ mod platform;
 mod process;
 mod seen;
 
+pub use self::beside::{Beside, Nats};
 pub use self::binary::{fleetlog, root};
 pub use self::eventually::eventually;
 pub use self::fleet::{Fleet, Push};

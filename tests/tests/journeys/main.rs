@@ -1,6 +1,7 @@
 //! Journeys: each a story of a user, on a real platform, a real nats-server, a real Docker engine and the real `git`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
 
+mod apart;
 mod doors;
 mod faults;
 mod forks;

@@ -80,6 +80,7 @@ async fn fork(context: &Arc<Context>, question: ForkRequest) -> Result<ForkAnswe
             commit: None,
             descriptors: Changes::default(),
             reason: None,
+            allow_destroy: Vec::new(),
         };
         let actor = who.name.as_str();
         let pushed = draft(&target, pushed_id, format!("refs/heads/{}", source.deploy), actor, Data::GitPushed(pushed));

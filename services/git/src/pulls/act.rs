@@ -154,6 +154,8 @@ fn pushed_by(sides: &Sides, judged: &Judged, commit: &Oid, pack: Option<&PackRef
         commit: judged.changes.is_some().then(|| commit.clone()),
         descriptors: judged.changes.clone().unwrap_or_default(),
         reason: None,
+        // A merge names nothing that it destroys: ephemeral volumes stay.
+        allow_destroy: Vec::new(),
     })
 }
 

@@ -80,6 +80,8 @@ pub enum Action {
     Operate,
     /// Say who is a member.
     Members,
+    /// Say what an owner forbids, and let a push pass that.
+    Govern,
     /// Read metrics.
     Scrape,
     /// What concerns the platform as a whole: profiles, rebuilds.
@@ -88,7 +90,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Open,
         Self::Enter,
         Self::See,
@@ -96,6 +98,7 @@ impl Action {
         Self::Push,
         Self::Operate,
         Self::Members,
+        Self::Govern,
         Self::Scrape,
         Self::Administer,
     ];
@@ -107,7 +110,7 @@ impl Action {
             Self::See | Self::Plan => "the role `viewer` or more with this owner",
             Self::Operate => "the role `operator` or more with this owner",
             Self::Push => "the role `maintainer` or more with this owner",
-            Self::Members => "the role `owner` with this owner",
+            Self::Members | Self::Govern => "the role `owner` with this owner",
             Self::Scrape => "the role `scraper` or more",
             Self::Administer => "the profile `admin`",
         }
@@ -178,7 +181,7 @@ pub fn allow(who: &Who, action: Action, resource: Resource<'_>) -> bool {
         Action::Enter | Action::See | Action::Plan => up_to(Role::Viewer),
         Action::Operate => up_to(Role::Operator),
         Action::Push => up_to(Role::Maintainer),
-        Action::Members => up_to(Role::Owner),
+        Action::Members | Action::Govern => up_to(Role::Owner),
         Action::Scrape => role.is_some(),
         Action::Administer => false,
     }
@@ -229,7 +232,7 @@ mod tests {
             table.push_str(&format!("  platform: {}\n", may(Resource::Platform).join(" ")));
         }
         expect_test::expect![[r#"
-            owner: Open Enter See Plan Push Operate Members Scrape
+            owner: Open Enter See Plan Push Operate Members Govern Scrape
               platform: Open Enter Scrape
             maintainer: Open Enter See Plan Push Operate Scrape
               platform: Open Enter Scrape
@@ -243,8 +246,8 @@ mod tests {
               platform: Open Enter
             owner elsewhere: Open
               platform: Open Enter Scrape
-            admin: Open Enter See Plan Push Operate Members Scrape Administer
-              platform: Open Enter See Plan Push Operate Members Scrape Administer
+            admin: Open Enter See Plan Push Operate Members Govern Scrape Administer
+              platform: Open Enter See Plan Push Operate Members Govern Scrape Administer
         "#]]
         .assert_eq(&table);
     }

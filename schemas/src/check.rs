@@ -6,6 +6,7 @@ mod doubts;
 mod fault;
 mod fleet;
 mod graph;
+mod guards;
 mod hints;
 mod images;
 mod inside;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::fault::quote;
 pub use self::fault::{Code, Fault, Place, report};
+pub use self::guards::policy;
 pub use self::places::Places;
 pub use self::secrets::likely_secret;
 use crate::descriptors::Desired;

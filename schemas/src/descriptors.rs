@@ -5,6 +5,7 @@
 
 mod container;
 mod desired;
+mod guards;
 mod needs;
 mod node;
 mod parameters;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::container::{Container, Health, Limits, Metrics, Restart, Stop};
 pub use self::desired::{Changes, Desired, File, Files};
+pub use self::guards::{Day, Guard, Guards, Window};
 pub use self::needs::{Condition, Needs};
 pub use self::node::Node;
 pub use self::parameters::{
@@ -46,11 +48,20 @@ pub struct FleetFile {
     /// Who may move the deploy branch, and how.
     #[serde(skip_serializing_if = "Protect::is_none")]
     pub protect: Protect,
+    /// What a push to the deploy branch may not bring.
+    #[serde(skip_serializing_if = "Guards::is_none")]
+    pub guards: Guards,
 }
 
 impl Default for FleetFile {
     fn default() -> Self {
-        Self { description: None, deploy: "main".to_owned(), parameters: BTreeMap::new(), protect: Protect::default() }
+        Self {
+            description: None,
+            deploy: "main".to_owned(),
+            parameters: BTreeMap::new(),
+            protect: Protect::default(),
+            guards: Guards::default(),
+        }
     }
 }
 

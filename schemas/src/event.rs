@@ -17,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::container::{ContainerChange, ObservationGap, Sighting, ThingChange};
-pub use self::git::{GitPushed, GitRefused, GitRepacked, PackRef, RefUpdate, Refusal};
-pub use self::profile::{MemberRemoved, MemberSet, ProfileCreated, ProfileErased, TokenCreated, TokenRevoked};
+pub use self::git::{GitPushed, GitRefused, GitRepacked, OverrideUsed, PackRef, RefUpdate, Refusal};
+pub use self::profile::{
+    MemberRemoved, MemberSet, PolicySet, ProfileCreated, ProfileErased, TokenCreated, TokenRevoked,
+};
 pub use self::pull::{FleetForked, PullApproved, PullClosed, PullMerged, PullOpened, PullTip, PullUpdated, Verdict};
 pub use self::rollout::{
     RolloutFailed, RolloutPlanned, RolloutResumed, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded,
@@ -71,6 +73,8 @@ pub enum Topic {
     Run,
     /// Who is what with an owner (owner).
     Member,
+    /// What an owner forbids (owner).
+    Policy,
     /// Profiles (platform).
     Profile,
     /// Tokens (platform).
@@ -94,6 +98,7 @@ impl Topic {
             Self::Container => "container",
             Self::Run => "run",
             Self::Member => "member",
+            Self::Policy => "policy",
             Self::Profile => "profile",
             Self::Token => "token",
             Self::Level => "level",
@@ -245,6 +250,7 @@ data! {
     GitPushed(GitPushed), "fleetlog.git.pushed.v1", Git;
     GitRefused(GitRefused), "fleetlog.git.refused.v1", Git;
     GitRepacked(GitRepacked), "fleetlog.git.repacked.v1", Git;
+    OverrideUsed(OverrideUsed), "fleetlog.override.used.v1", Git;
     PullOpened(PullOpened), "fleetlog.pull.opened.v1", Git;
     PullUpdated(PullUpdated), "fleetlog.pull.updated.v1", Git;
     PullApproved(PullApproved), "fleetlog.pull.approved.v1", Git;
@@ -283,6 +289,7 @@ data! {
     TokenRevoked(TokenRevoked), "fleetlog.token.revoked.v1", Token;
     MemberSet(MemberSet), "fleetlog.member.set.v1", Member;
     MemberRemoved(MemberRemoved), "fleetlog.member.removed.v1", Member;
+    PolicySet(PolicySet), "fleetlog.policy.set.v1", Policy;
     LevelRaised(LevelRaised), "fleetlog.level.raised.v1", Level;
     LogOpened(LogOpened), "fleetlog.log.opened.v1", Log;
     CoordinatorTook(CoordinatorTook), "fleetlog.coordinator.took.v1", Coordinator;

@@ -3,6 +3,7 @@
 mod git;
 mod logs;
 mod monitor;
+mod policy;
 mod ports;
 mod profiles;
 mod pulls;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::git::{Candidate, PlanAnswer, PlanRequest, Planned};
 pub use self::logs::{DrainAnswer, DrainRequest, LogsAnswer, LogsReplayRequest, LogsRequest};
 pub use self::monitor::{Family, ScrapeAnswer, ScrapeRequest, ScrapeTarget, Series, TargetsAnswer, TargetsRequest};
+pub use self::policy::{PolicyAnswer, PolicyRequest, SetPolicy};
 pub use self::ports::{PortsAnswer, PortsRequest};
 pub use self::profiles::{
     CreateProfile, CreateToken, Done, EraseProfile, Expiry, Mail, MemberLine, MembersAnswer, MembersRequest,

@@ -49,6 +49,9 @@ pub struct Spec {
     /// How much of the node it may use.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
+    /// Whether it may do everything that the node's root may.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub privileged: bool,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -140,16 +140,16 @@ fn keys() {
         ],
         expect![[r#"
             containers/api.json:2:3: unknown key `imagee`
-              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `restart`, `stop`, `volumes`
+              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `privileged`, `restart`, `stop`, `volumes`
               hint: did you mean `image`?
             containers/api.json:3:3: unknown key `environment`
-              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `restart`, `stop`, `volumes`
+              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `privileged`, `restart`, `stop`, `volumes`
               hint: did you mean `env`?
             containers/api.json:4:3: unknown key `memory`
-              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `restart`, `stop`, `volumes`
+              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `privileged`, `restart`, `stop`, `volumes`
               hint: `memory` belongs inside `limits`
             containers/api.json:5:3: unknown key `zzz`
-              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `restart`, `stop`, `volumes`
+              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `privileged`, `restart`, `stop`, `volumes`
             containers/db.json:1:29: unknown key `comand` in `health`
               expected: one of `command`, `http`, `interval`, `port`, `retries`, `timeout`, `within`
               hint: did you mean `command`?
@@ -157,7 +157,7 @@ fn keys() {
               expected: one of `cpus`, `memory`
               hint: did you mean `cpus`?
             containers/db.json:1:75: unknown key `\u{1b}[31m`
-              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `restart`, `stop`, `volumes`
+              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `privileged`, `restart`, `stop`, `volumes`
             containers/none.json:1:1: missing key `image`
               expected: `image`, a string
             tasks/t.json:1:30: unknown key `runs` in item 1 of `steps`
@@ -395,11 +395,12 @@ fn the_deploy_branch_is_one_that_git_can_have() {
     table(
         &[("fleet.json", &fleet("-x")), ("fleet.json", &fleet("a..b"))],
         expect![[r#"
-        fleet.json:1:13: `deploy` is no branch name: `a..b`
-          expected: the name of a branch, such as `main`
-        fleet.json:1:13: `deploy` is `-x`
-          expected: a string that matches `^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$`
-        2 faults in 1 file"#]],
+            fleet.json:1:13: `deploy` is no branch name: `a..b`
+              expected: the name of a branch, such as `main`
+            fleet.json:1:13: `deploy` is `-x`
+              expected: a string that matches `^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$`
+              hint: write "0-x"
+            2 faults in 1 file"#]],
     );
 }
 

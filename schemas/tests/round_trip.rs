@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use schemas::check::{Content, EntryKind, TreeFile, check};
 use schemas::descriptors::{
-    Condition, Container, Desired, FleetFile, Health, Limits, Metrics, Missed, Needs, Restart, Schedule, Stop, Task,
-    TaskLimits, TaskStep, User, VariableValue, Variables, Volume, VolumeClass,
+    Condition, Container, Desired, FleetFile, Guards, Health, Limits, Metrics, Missed, Needs, Restart, Schedule, Stop,
+    Task, TaskLimits, TaskStep, User, VariableValue, Variables, Volume, VolumeClass,
 };
 use schemas::names::{Key, Name};
 use schemas::spec;
@@ -73,10 +73,10 @@ fn container() -> impl Strategy<Value = Container> {
     let stop = ("(SIG)?(TERM|USR1|RTMIN\\+3)", span()).prop_map(|(signal, grace)| Stop { signal, grace });
     let metrics = prop::option::of((1..=u16::MAX, "/[a-z]{0,5}").prop_map(|(port, path)| Metrics { port, path }));
     let what = ("[a-z]{1,5}(:[0-9])?", prop::option::of(argv()), env(), prop::option::of(health()));
-    (what, restart(), stop, limits(), metrics).prop_map(
-        |((image, command, env, health), restart, stop, limits, metrics)| {
+    (what, restart(), stop, limits(), metrics, any::<bool>()).prop_map(
+        |((image, command, env, health), restart, stop, limits, metrics, privileged)| {
             let (ports, volumes, needs) = (Vec::new(), BTreeMap::new(), Needs::default());
-            Container { image, command, env, ports, volumes, needs, restart, stop, health, limits, metrics }
+            Container { image, command, env, ports, volumes, needs, restart, stop, health, limits, metrics, privileged }
         },
     )
 }
@@ -130,11 +130,11 @@ fn variables() -> impl Strategy<Value = Variables> {
 fn desired() -> impl Strategy<Value = Desired> {
     let class = prop::sample::select([VolumeClass::Persistent, VolumeClass::Ephemeral, VolumeClass::Shared].as_slice());
     let volume = class.prop_map(|class| Volume { class });
-    let fleet = (prop::option::of(text()), "[a-z]{1,8}(/[a-z]{1,3})?").prop_map(|(description, deploy)| FleetFile {
-        description,
-        deploy,
-        ..FleetFile::default()
-    });
+    let window = r#"{ "windows": [{ "days": ["sat"], "to": "12:00" }, {}] }"#;
+    let guards = [r"{}", r#"{ "privileged": "forbid", "max_removals": 0 }"#, window];
+    let guards = prop::sample::select(guards.map(|it| serde_json::from_str::<Guards>(it).unwrap()).to_vec());
+    let fleet = (prop::option::of(text()), "[a-z]{1,8}(/[a-z]{1,3})?", guards)
+        .prop_map(|(description, deploy, guards)| FleetFile { description, deploy, guards, ..FleetFile::default() });
     (
         fleet,
         prop::collection::btree_map(name(), container(), 0..5),

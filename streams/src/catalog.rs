@@ -139,7 +139,7 @@ pub(crate) const SYSTEM: &str = "sys.>";
 pub(crate) fn is_place(scope: &Scope, topic: Topic) -> bool {
     match topic {
         Topic::Git | Topic::Rollout | Topic::Container | Topic::Run => matches!(scope, Scope::Fleet(_)),
-        Topic::Member => matches!(scope, Scope::Owner(_)),
+        Topic::Member | Topic::Policy => matches!(scope, Scope::Owner(_)),
         Topic::Profile | Topic::Token | Topic::Level | Topic::Log | Topic::Coordinator | Topic::Work => {
             matches!(scope, Scope::Platform)
         }
@@ -151,6 +151,7 @@ pub(crate) fn topic_filter(topic: Topic) -> String {
     match topic {
         Topic::Git | Topic::Rollout | Topic::Container | Topic::Run => format!("evt.*.*.{}", topic.as_str()),
         Topic::Member
+        | Topic::Policy
         | Topic::Profile
         | Topic::Token
         | Topic::Level

@@ -165,6 +165,16 @@ impl Question for MembersRequest {
     const SUBJECT: &'static str = "req.profiles.members";
 }
 
+impl Question for schemas::query::PolicyRequest {
+    type Answer = schemas::query::PolicyAnswer;
+    const SUBJECT: &'static str = "req.profiles.policy";
+}
+
+impl Question for schemas::query::SetPolicy {
+    type Answer = Done;
+    const SUBJECT: &'static str = "req.profiles.set_policy";
+}
+
 impl Question for SetMember {
     type Answer = Done;
     const SUBJECT: &'static str = "req.profiles.member";

@@ -99,7 +99,7 @@ impl Fault {
     }
 
     /// The same with its other places.
-    pub(super) fn also(self, also: Vec<Place>) -> Self {
+    pub(crate) fn also(self, also: Vec<Place>) -> Self {
         Self { also, ..self }
     }
 

@@ -8,6 +8,9 @@ use crate::json::{Node, Spot};
 /// Tells all faults of `fleet.json`.
 pub(super) fn read(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
     branch(source, root, faults);
+    if let Some(guards) = root.get("guards") {
+        super::guards::read(&source.path, guards, faults);
+    }
     let Some(File::Fleet(fleet)) = &source.file else { return };
     for (key, parameter) in &fleet.parameters {
         let node = root.get("parameters").and_then(|it| it.get(key.as_str()));

@@ -51,7 +51,8 @@ pub(super) fn text_hint(rule: &Rule, text: &str) -> Option<String> {
     let close =
         [text.to_lowercase(), text.to_uppercase(), text.to_lowercase().replace('_', "-"), text.trim().to_owned()];
     let with_unit = units.map(|unit| format!("{text}{unit}"));
-    let found = close.into_iter().chain(with_unit).chain([format!("/{text}")]).find(|it| matches(it));
+    let with_sign = ["/", "0"].map(|sign| format!("{sign}{text}"));
+    let found = close.into_iter().chain(with_unit).chain(with_sign).find(|it| matches(it));
     found.filter(|it| it.len() <= 64).map(|it| format!("write \"{it}\""))
 }
 

@@ -103,6 +103,7 @@ fn only_ports(ports: Vec<String>) -> Container {
         health: None,
         limits: crate::descriptors::Limits::default(),
         metrics: None,
+        privileged: false,
     }
 }
 

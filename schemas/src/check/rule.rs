@@ -77,6 +77,9 @@ fn meanings() -> BTreeMap<String, String> {
     meanings.insert(address.to_owned(), "an IP address or a host name, such as `203.0.113.7`".to_owned());
     let user = "a user's number, with or without a group's, such as \"1000\" or \"1000:1000\"";
     meanings.insert("^[0-9]{1,10}(:[0-9]{1,10})?$".to_owned(), user.to_owned());
+    let time = "a time of the day, such as \"09:00\"";
+    meanings.insert("^([01][0-9]|2[0-3]):[0-5][0-9]$".to_owned(), time.to_owned());
+    meanings.insert("^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$".to_owned(), format!("{time}, or \"24:00\""));
     meanings.insert("^/".to_owned(), "a path that starts with `/`".to_owned());
     meanings
 }

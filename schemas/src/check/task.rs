@@ -1,6 +1,6 @@
 //! Rules inside a task that a schema cannot say: its schedule, its image, the paths of its sandbox.
 
-use super::fault::{Fault, quote};
+use super::fault::{Fault, Place, quote};
 use super::nearest::did_you_mean;
 use super::tree::Source;
 use crate::cron::{self, Cron};
@@ -45,11 +45,15 @@ fn schedule(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
         && !text.is_empty()
         && cron::time_zone(text).is_none()
     {
-        let seen = format!("`timezone` is {}", quote(text));
-        let expected = "the name of a time zone, such as \"Europe/Berlin\" or \"UTC\"";
-        let fault = Fault::new(source.place(node.spot), "bad-timezone", seen, expected);
-        faults.push(fault.hint(did_you_mean(text, ZONES)));
+        faults.push(no_time_zone(source.place(node.spot), text));
     }
+}
+
+/// The fault of a time zone that does not exist.
+pub(super) fn no_time_zone(place: Place, text: &str) -> Fault {
+    let seen = format!("`timezone` is {}", quote(text));
+    let expected = "the name of a time zone, such as \"Europe/Berlin\" or \"UTC\"";
+    Fault::new(place, "bad-timezone", seen, expected).hint(did_you_mean(text, ZONES))
 }
 
 /// What the author most likely wanted to write.

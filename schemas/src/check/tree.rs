@@ -228,7 +228,7 @@ fn as_name(stem: &str) -> Option<Name> {
 }
 
 /// A value that the schema lets pass and the type does not, such as a size that does not fit 64 bits.
-fn unreadable(path: &str, root: &Node, error: &serde_json::Error) -> Fault {
+pub(super) fn unreadable(path: &str, root: &Node, error: &serde_json::Error) -> Fault {
     let message = error.to_string();
     let quoted = |text: &str| !text.is_empty() && message.contains(&format!("`{text}`"));
     let spot = find(root, &quoted).unwrap_or(root.spot);

@@ -47,6 +47,9 @@ pub struct Container {
     /// Where the container itself serves Prometheus metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
+    /// Whether it may do everything that the node's root may: every capability, every device.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub privileged: bool,
 }
 
 /// When Docker starts a container again by itself.

@@ -79,6 +79,17 @@ pub struct GitRefused {
     pub faults: u32,
 }
 
+/// An owner let a push pass guards that it hits. Stands right behind the push.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverrideUsed {
+    /// Id of the `git.pushed`.
+    pub push: Uuid,
+    /// The keys of the guards that it hit, each once, sorted.
+    pub guards: Vec<String>,
+    /// `-o override=…`
+    pub reason: String,
+}
+
 /// Why a push was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::access::Role;
+use crate::descriptors::Guards;
 use crate::names::{Owner, ProfileName};
 
 /// Somebody has a profile from now on. Its event's id is the profile's id.
@@ -63,4 +64,13 @@ pub struct MemberRemoved {
     pub owner: Owner,
     /// Who.
     pub profile: Uuid,
+}
+
+/// An owner has another policy from now on: what no push to a deploy branch of theirs may bring.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySet {
+    /// Whose.
+    pub owner: Owner,
+    /// All of it.
+    pub guards: Guards,
 }

@@ -48,6 +48,7 @@ impl Fleet {
             Data::GitPushed(it) => self.pushed(event, it),
             Data::GitRefused(_)
             | Data::GitRepacked(_)
+            | Data::OverrideUsed(_)
             | Data::PullApproved(_)
             | Data::PullMerged(_)
             | Data::PullClosed(_) => {
@@ -105,6 +106,7 @@ impl Fleet {
             | Data::TokenRevoked(_)
             | Data::MemberSet(_)
             | Data::MemberRemoved(_)
+            | Data::PolicySet(_)
             | Data::LevelRaised(_)
             | Data::LogOpened(_)
             | Data::CoordinatorTook(_)

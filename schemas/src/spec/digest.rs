@@ -57,8 +57,12 @@ mod tests {
     fn a_default_that_is_written_out_changes_nothing() {
         let key = DigestKey::derive(&[7; 32]);
         let short = spec(serde_json::json!({ "image": "a:1" }));
-        let long = spec(serde_json::json!({ "image": "a:1", "restart": "unless-stopped", "env": {}, "ports": [] }));
+        let long = spec(serde_json::json!({
+            "image": "a:1", "restart": "unless-stopped", "env": {}, "ports": [], "privileged": false
+        }));
         assert_eq!(digest(&key, &short), digest(&key, &long));
+        let privileged = spec(serde_json::json!({ "image": "a:1", "privileged": true }));
+        assert_ne!(digest(&key, &short), digest(&key, &privileged));
     }
 
     /// A digest that moves would re-create every container of every user at the next push.

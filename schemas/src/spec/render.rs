@@ -131,6 +131,7 @@ impl Renderer<'_> {
             stop: container.stop.clone(),
             health,
             limits: container.limits.clone(),
+            privileged: container.privileged,
         }
     }
 

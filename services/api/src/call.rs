@@ -115,6 +115,11 @@ impl Call {
         Problem::token_denied("what let this request in when it began does not hold any more: send it again")
     }
 
+    /// The body as it came.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The body as what it has to be; an empty one counts as `{}`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let body = if self.body.is_empty() { b"{}" } else { &self.body[..] };

@@ -19,6 +19,7 @@ mod members;
 mod metrics;
 mod openapi;
 mod plan;
+mod policy;
 mod problem;
 mod profiles;
 mod pulls;

@@ -61,6 +61,7 @@ async fn change(api: &Api, call: &Call, profile: ProfileName, role: Option<Role>
     ask(api, SERVICE, &SetMember { by, id, owner: owner(call)?, profile, role }, WRITE).await
 }
 
-fn owner(call: &Call) -> Result<Owner, Problem> {
+/// The owner of the path.
+pub(crate) fn owner(call: &Call) -> Result<Owner, Problem> {
     call.part("owner").parse().map_err(|error| Problem::not_found(format!("there is no such owner: {error}")))
 }

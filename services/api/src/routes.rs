@@ -6,6 +6,7 @@ mod logs;
 mod metrics;
 mod plan;
 mod platform;
+mod policy;
 mod profiles;
 mod pulls;
 mod registry;
@@ -134,6 +135,7 @@ const ROOMS: &[&[Route]] = &[
     plan::ROUTES,
     pulls::ROUTES,
     profiles::ROUTES,
+    policy::ROUTES,
 ];
 
 /// Every path.

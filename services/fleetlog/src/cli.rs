@@ -1,6 +1,7 @@
 //! The words of the command line, and their help.
 
 mod logs;
+mod policy;
 mod profiles;
 mod pulls;
 mod registry;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use schemas::names::FleetId;
 
 pub use self::logs::LogsOptions;
+pub use self::policy::PolicyCommand;
 pub use self::profiles::{LoginOptions, MemberCommand, ProfileCommand, TokenCommand};
 pub use self::pulls::{CreateOptions, ForkOptions, ListOptions, OneOptions, PrCommand, SeenOptions};
 pub use self::registry::{DiffOptions, ReplayOptions, StateOptions, VarsOptions};
@@ -181,6 +183,9 @@ Next: git push")]
     /// Say who is what with an owner
     #[command(subcommand)]
     Member(MemberCommand),
+    /// Say what no push of an owner's fleets may bring
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Keep the token on standard input for a platform, so that FLEETLOG_TOKEN need not be set
     #[command(after_help = "\
 Examples:

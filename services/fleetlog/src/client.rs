@@ -14,6 +14,7 @@ mod messages;
 pub mod out;
 mod patience;
 mod plan;
+mod policy;
 mod profile;
 mod pulls;
 mod remote;
@@ -49,6 +50,7 @@ pub fn main(command: ClientCommand) -> ExitCode {
         ClientCommand::Profile(command) => profile::profile(&command),
         ClientCommand::Token(command) => profile::token(&command),
         ClientCommand::Member(command) => profile::member(&command),
+        ClientCommand::Policy(command) => policy::run(&command),
         ClientCommand::Login(options) => login::run(&options),
         ClientCommand::Wait(options) => wait::run(&options),
         ClientCommand::Rollouts(options) => rollouts::run(&options),

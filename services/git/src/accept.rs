@@ -5,7 +5,7 @@
 
 use std::io;
 
-use schemas::event::{Data, Draft, Event, GitPushed, RefUpdate};
+use schemas::event::{Data, Draft, Event, GitPushed, OverrideUsed, RefUpdate};
 use streams::{AppendError, Expected, with_causes};
 use tokio::io::AsyncRead;
 
@@ -14,6 +14,7 @@ use crate::desk::Pen;
 use crate::error::GitError;
 use crate::fault::{FaultPoint, pause};
 use crate::follow::catch_up;
+use crate::guards::Override;
 use crate::pktline;
 use crate::push::{Accepted, Inspected, NOT_ANY_MORE, Push};
 use crate::refs;
@@ -102,8 +103,9 @@ async fn accept(context: &Context, push: &Push, inspected: &Inspected, pen: &mut
     pause(context, FaultPoint::AfterQuarantine).await;
     let news = context.news.subscribe();
     let draft = draft(push, inspected);
+    let rest: Vec<Draft> = used_override(&draft, inspected).into_iter().collect();
     let mut state = push.repository.state.lock().await;
-    match append(context, push, inspected, &draft, &mut state).await {
+    match append(context, push, inspected, (&draft, &rest), &mut state).await {
         Ok(position) => {
             drop(state);
             pen.say(&format!("accepted at position {position} (event {})", draft.id)).await;
@@ -130,7 +132,7 @@ async fn accept(context: &Context, push: &Push, inspected: &Inspected, pen: &mut
 }
 
 fn draft(push: &Push, inspected: &Inspected) -> Draft {
-    let Inspected { updates, options, created, pack, stored: _, deploy, candidate } = inspected;
+    let Inspected { updates, options, created, pack, stored: _, deploy, candidate, overridden: _ } = inspected;
     let moved = format!("refs/heads/{deploy}");
     let subject = updates.iter().find(|update| update.name == moved).or(updates.first());
     Draft {
@@ -153,12 +155,23 @@ fn draft(push: &Push, inspected: &Inspected) -> Draft {
     }
 }
 
+/// What an owner let pass, right behind the push: neither is true without the other.
+fn used_override(push: &Draft, inspected: &Inspected) -> Option<Draft> {
+    let Override { guards, reason } = inspected.overridden.clone()?;
+    Some(Draft {
+        id: streams::clock::new_id(),
+        cause: Some(push.id),
+        data: Data::OverrideUsed(OverrideUsed { push: push.id, guards, reason }),
+        ..push.clone()
+    })
+}
+
 /// Locks the refs, appends, moves the refs; again, where somebody was first with other refs.
 async fn append(
     context: &Context,
     push: &Push,
     inspected: &Inspected,
-    draft: &Draft,
+    (draft, rest): (&Draft, &[Draft]),
     state: &mut State,
 ) -> Result<u64, Declined> {
     let repository = &push.repository;
@@ -169,12 +182,14 @@ async fn append(
         // Nothing comes between these looks and the append, and it is looked again before another one.
         let appended = match push.over.is_cancelled() {
             true => Err(None),
-            false => context.bus.append(draft, Expected::At(state.applied)).await.map_err(Some),
+            false => append_all(context, draft, rest, state.applied).await.map_err(Some),
         };
         let error = match appended {
             Ok(position) => {
                 pause(context, FaultPoint::AfterAppend).await;
-                moved(context, push, inspected, Event { position, draft: draft.clone() }, prepared, state).await;
+                let events = (position..).zip(std::iter::once(draft).chain(rest));
+                let events = events.map(|(position, draft)| Event { position, draft: draft.clone() }).collect();
+                moved(context, push, inspected, events, prepared, state).await;
                 return Ok(position);
             }
             Err(error) => error,
@@ -214,6 +229,14 @@ async fn append(
     }
 }
 
+/// One event by a plain append, which costs the disk a thirtieth of a batch.
+async fn append_all(context: &Context, draft: &Draft, rest: &[Draft], expected: u64) -> Result<u64, AppendError> {
+    match rest {
+        [] => context.bus.append(draft, Expected::At(expected)).await,
+        rest => context.bus.append_all(draft, rest, expected).await,
+    }
+}
+
 /// Locks the refs, with the child that is waiting for that, or another one.
 async fn prepare(context: &Context, push: &Push, inspected: &Inspected) -> Result<transaction::Prepared, GitError> {
     let idle = match push.kept() {
@@ -242,12 +265,12 @@ fn still_first(state: &State, inspected: &Inspected) -> Result<(), Declined> {
     Ok(())
 }
 
-/// The event is in the log: from here on the push is accepted, and the disk follows or is made to follow.
+/// The push is in the log, and what stands right behind it: from here on the push is accepted, and the disk follows or is made to follow.
 async fn moved(
     context: &Context,
     push: &Push,
     inspected: &Inspected,
-    event: Event,
+    events: Vec<Event>,
     prepared: transaction::Prepared,
     state: &mut State,
 ) {
@@ -255,7 +278,9 @@ async fn moved(
     let was_settled = state.settled;
     let committed = prepared.commit().await;
     pause(context, FaultPoint::AfterCommit).await;
-    state.take(&event);
+    for event in &events {
+        state.take(event);
+    }
     repository.note(state);
     let marked = inspected.pack.as_ref().map_or(Ok(()), |(pack, name)| mark(&repository.path, pack.id, name));
     pause(context, FaultPoint::AfterMarker).await;
@@ -271,7 +296,7 @@ async fn moved(
         context.many_packs.notify_one();
     }
     pause(context, FaultPoint::AfterHead).await;
-    let position = event.position;
+    let position = events.first().map_or(state.applied, |event| event.position);
     tracing::info!(fleet = %repository.fleet, position, refs = names(&inspected.updates), actor = push.actor, "pushed");
 }
 

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::error::SettleError;
 use crate::fullness::Fullness;
+use crate::guards::Policies;
 use crate::launch::Launcher;
 use crate::layout::{self, Layout};
 use crate::push::Push;
@@ -45,6 +46,8 @@ pub(crate) struct Context {
     pub(crate) position: watch::Sender<u64>,
     /// Some branch has moved: open pull requests may have to be looked at again.
     pub(crate) stale: Notify,
+    /// What each owner forbids.
+    pub(crate) policies: Policies,
     /// Whether the log has room.
     pub(crate) fullness: Fullness,
     /// How many refusals the log still remembers.
@@ -108,6 +111,7 @@ impl Context {
             news: broadcast::Sender::new(NEWS),
             position: watch::Sender::new(0),
             stale: Notify::new(),
+            policies: Policies::default(),
             fullness: Fullness::default(),
             tally: Tally::default(),
             behind: Behind::default(),

@@ -18,6 +18,7 @@ pub(crate) async fn fold(context: &Arc<Context>, follow: &mut Follow, head: u64)
     while *context.position.borrow() < head {
         let event = follow.next().await?;
         context.fullness.take(&event);
+        context.policies.take(&event);
         if let Some(fleet) = git_event_of(&event) {
             let repository = context.enter(fleet);
             let mut state = repository.state.lock().await;
@@ -52,6 +53,7 @@ pub(crate) async fn follow(context: &Arc<Context>, mut follow: Follow) {
 async fn take(context: &Arc<Context>, event: Event) {
     let position = event.position;
     context.fullness.take(&event);
+    context.policies.take(&event);
     if let Some(fleet) = git_event_of(&event) {
         let repository = context.enter(fleet);
         let mut state = repository.state.lock().await;

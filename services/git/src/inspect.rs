@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use schemas::check::{Checked, Fault, report};
+use schemas::check::{Checked, Fault, Place, report};
 use schemas::descriptors::Desired;
 use schemas::event::{PackRef, RefUpdate};
 use schemas::fleet::Fleet;
@@ -26,6 +26,7 @@ use crate::context::{Context, names};
 use crate::desk::Pen;
 use crate::extent::Extent;
 use crate::fault::{FaultPoint, pause};
+use crate::guards;
 use crate::history::{self, Found};
 use crate::hook::wire::Hello;
 use crate::layout::entries;
@@ -113,6 +114,7 @@ async fn inspect(
         return Err(Refused::right_ended());
     }
     refs::permitted(&push.who, fleet, &updates)?;
+    guards::may_override(&push.who, fleet, &options)?;
     // A refusal that is remembered would be one more event: this one leaves none.
     if let Some(reason) = context.fullness.refusal().filter(|_| !options.plan) {
         return Err(Refused::untold(reason));
@@ -141,39 +143,54 @@ async fn inspect(
         Some(deploy) => deploy.clone(),
         None => first_deploy(&branches)?,
     };
-    let neighbours = neighbours(context, push, &branches, &now).await?;
     let stored = Some(streams::clock::now());
-    let (candidate, pack) = match branches.get(&deploy) {
-        None if !options.allow_destroy.is_empty() => {
-            let message = format!("`allow-destroy` is for pushes to the deploy branch, and `{deploy}` does not move");
-            return Err(Refused::not_allowed("allow-destroy", message));
-        }
+    if !branches.contains_key(&deploy) && !options.allow_destroy.is_empty() {
+        let message = format!("`allow-destroy` is for pushes to the deploy branch, and `{deploy}` does not move");
+        return Err(Refused::not_allowed("allow-destroy", message));
+    }
+    // Each waits for another's disk or answer, and none for the other ones.
+    let (neighbours, fleet_now, pack) = tokio::join!(
+        neighbours(context, push, &branches, &now),
+        current(context, push, &now, !branches.is_empty()),
+        store(context, push, quarantine.as_deref(), &options)
+    );
+    let (neighbours, fleet_now) = (neighbours?, fleet_now?);
+    let accepted = now.deploy.is_some().then_some(&fleet_now.desired);
+    let mut overridden = None;
+    let candidate = match branches.get(&deploy) {
         None => {
             pen.say(&format!("`{deploy}` does not move: nothing is applied")).await;
-            (None, store(context, push, quarantine.as_deref(), &options).await?)
+            if options.override_with.is_some() {
+                pen.say(guards::NOTHING_TO_PASS).await;
+            }
+            None
         }
         Some((commit, checked)) => {
             stays(&deploy, checked)?;
-            holds(&neighbours.clashes(checked, Some(&push.who)))?;
-            // Each waits for another's disk or answer, and neither for the other one.
-            let (fleet, pack) =
-                tokio::join!(current(context, push, &now), store(context, push, quarantine.as_deref(), &options));
-            let mut fleet = fleet?;
-            destroys(&mut fleet, &checked.desired, &options.allow_destroy)?;
-            let plan = plan(&fleet, &checked.desired, &context.config.digest_key)
+            let clashes = neighbours.clashes(checked, Some(&push.who));
+            let hits = guards::hits_now(context, fleet, accepted, checked);
+            overridden = guards::pass(clashes, hits, &options, pen).await?;
+            let mut fleet_then = fleet_now.clone();
+            destroys(&mut fleet_then, &checked.desired, &options.allow_destroy)?;
+            let plan = plan(&fleet_then, &checked.desired, &context.config.digest_key)
                 .map_err(|error| Refused::untold(format!("refused: {}\nnothing changed", with_causes(&error))))?;
             pen.say(&describe(&plan)).await;
-            let changes = fleet.desired.changes_to(&checked.desired);
-            (Some(Candidate { commit: commit.clone(), base: fleet.commit, changes, steps: plan.steps }), pack?)
+            let changes = fleet_now.desired.changes_to(&checked.desired);
+            Some(Candidate { commit: commit.clone(), base: fleet_now.commit.clone(), changes, steps: plan.steps })
         }
     };
+    let pack = pack?;
     // Last, where they are seen; Git's client colours a line that begins like this.
     for (branch, (_, checked)) in &branches {
         let is_applied = *branch == deploy;
-        let others = if is_applied { Vec::new() } else { neighbours.clashes(checked, Some(&push.who)) };
+        let mut doubts = checked.warnings.clone();
+        if !is_applied {
+            doubts.extend(neighbours.clashes(checked, Some(&push.who)));
+            doubts.extend(guards::hits_later(context, fleet, accepted, checked));
+        }
         let place = if is_applied && branches.len() == 1 { String::new() } else { format!("on {branch}: ") };
-        for warning in checked.warnings.iter().chain(&others) {
-            pen.say(&format!("warning: {place}{warning}")).await;
+        for doubt in doubts {
+            pen.say(&format!("warning: {place}{doubt}")).await;
         }
     }
     if options.plan {
@@ -181,7 +198,7 @@ async fn inspect(
     }
     pause(context, FaultPoint::AfterStore).await;
     tracing::debug!(%fleet, refs = names(&updates), "a push passed its inspection");
-    Ok(Inspected { updates, options, created: now.deploy.is_none(), pack, stored, deploy, candidate })
+    Ok(Inspected { updates, options, created: now.deploy.is_none(), pack, stored, deploy, candidate, overridden })
 }
 
 /// Takes what the push may destroy into the fleet that it is planned for; all or nothing.
@@ -298,11 +315,6 @@ fn stays(deploy: &str, checked: &Checked) -> Result<(), Refused> {
     Err(Refused::faults(report(std::slice::from_ref(&fault)), std::slice::from_ref(&fault)))
 }
 
-/// What is judged of the deploy branch alone.
-fn holds(faults: &[Fault]) -> Result<(), Refused> {
-    if faults.is_empty() { Ok(()) } else { Err(Refused::faults(report(faults), faults)) }
-}
-
 /// Whom the branches of a push would get in the way of.
 async fn neighbours(
     context: &Context,
@@ -324,10 +336,11 @@ async fn neighbours(
 /// The fault of a tree that wants another deploy branch.
 pub(crate) fn deploy_changed(deploy: &str, checked: &Checked) -> Option<Fault> {
     let said = &checked.desired.fleet.deploy;
+    let Place { path, line, column } = checked.places.find("fleet.json", "/deploy");
     (said != deploy).then(|| Fault {
-        path: "fleet.json".to_owned(),
-        line: 1,
-        column: 1,
+        path,
+        line,
+        column,
         code: "deploy-changed".into(),
         seen: format!("`deploy` is `{said}`, but this fleet's deploy branch is `{deploy}`"),
         expected: format!("`deploy` stays `{deploy}`: the first push decided it, and changing it is not possible yet"),
@@ -336,10 +349,10 @@ pub(crate) fn deploy_changed(deploy: &str, checked: &Checked) -> Option<Fault> {
     })
 }
 
-/// The fleet as it is now, from the registry.
-async fn current(context: &Context, push: &Push, now: &Now) -> Result<Fleet, Refused> {
+/// The fleet as it is now, from the registry; an empty one where nobody needs it.
+async fn current(context: &Context, push: &Push, now: &Now, needed: bool) -> Result<Fleet, Refused> {
     let fleet = push.repository.fleet.clone();
-    if now.deploy.is_none() {
+    if now.deploy.is_none() || !needed {
         return Ok(Fleet::new(fleet));
     }
     let question = FleetRequest { fleet: fleet.clone(), min_position: now.applied };

@@ -29,6 +29,7 @@ mod follow;
 mod fork;
 mod fullness;
 mod gauge;
+mod guards;
 mod history;
 mod inspect;
 mod launch;

@@ -3,7 +3,7 @@
 use schemas::names::{Name, NameError};
 
 /// Every option, as it is written.
-const KNOWN: [&str; 5] = ["create", "plan", "no-wait", "reason=…", "allow-destroy=…"];
+const KNOWN: [&str; 6] = ["create", "plan", "no-wait", "reason=…", "allow-destroy=…", "override=…"];
 
 /// Characters of a reason at most: it is kept for ever.
 const REASON: usize = 500;
@@ -21,6 +21,8 @@ pub(crate) struct Options {
     pub(crate) reason: Option<String>,
     /// Volumes whose data may go with their descriptors; each once, in the order of the options.
     pub(crate) allow_destroy: Vec<Name>,
+    /// Why it may pass the guards that it hits.
+    pub(crate) override_with: Option<String>,
 }
 
 /// Why an option is refused, for people, and what was understood of the others.
@@ -43,8 +45,11 @@ impl Options {
                 "plan" => options.plan = true,
                 "no-wait" => options.no_wait = true,
                 _ => match text.split_once('=') {
-                    Some(("reason", reason)) => options.reason = Some(self::reason(reason).map_err(bad)?),
+                    Some(("reason", why)) => options.reason = Some(self::reason("reason", why).map_err(bad)?),
                     Some(("allow-destroy", names)) => options.may_destroy(names).map_err(bad)?,
+                    Some(("override", why)) => {
+                        options.override_with = Some(self::reason("override", why).map_err(bad)?)
+                    }
                     _ => return Err(bad(unknown(&text))),
                 },
             }
@@ -66,17 +71,17 @@ impl Options {
     }
 }
 
-fn reason(text: &str) -> Result<String, String> {
+fn reason(option: &str, text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() {
-        return Err("option `reason` says nothing; write it as -o reason=\"what this push is for\"".to_owned());
+        return Err(format!("option `{option}` says nothing; write it as -o {option}=\"what this push is for\""));
     }
     let length = text.chars().count();
     if length > REASON {
-        return Err(format!("option `reason` has {length} characters, at most {REASON} fit"));
+        return Err(format!("option `{option}` has {length} characters, at most {REASON} fit"));
     }
     if text.chars().any(char::is_control) {
-        return Err("option `reason` holds control characters; expected one line of plain text".to_owned());
+        return Err(format!("option `{option}` holds control characters; expected one line of plain text"));
     }
     Ok(text.to_owned())
 }
@@ -91,7 +96,8 @@ fn unknown(text: &str) -> String {
         .filter(|(distance, known)| *distance <= 2.max(bare(known).len() / 3));
     let hint = nearest.map_or(String::new(), |(_, known)| format!(", did you mean `{known}`?"));
     let shown: String = text.chars().take(60).map(|c| if c.is_control() { '?' } else { c }).collect();
-    format!("unknown push option `{shown}`{hint} (known: `create`, `plan`, `no-wait`, `reason=…`, `allow-destroy=…`)")
+    let known = KNOWN.map(|it| format!("`{it}`"));
+    format!("unknown push option `{shown}`{hint} (known: {})", known.join(", "))
 }
 
 #[cfg(test)]
@@ -112,6 +118,7 @@ mod tests {
             "allow-destroy=cache,tmp",
             "allow-destroy=b",
             "allow-destroy=tmp",
+            "override=a = b",
         ])
         .unwrap();
         assert_eq!(
@@ -121,6 +128,7 @@ mod tests {
                 plan: true,
                 no_wait: true,
                 reason: Some("a fix".to_owned()),
+                override_with: Some("a = b".to_owned()),
                 allow_destroy: ["cache", "tmp", "b"].map(|it| it.parse().unwrap()).to_vec(),
             }
         );
@@ -133,12 +141,12 @@ mod tests {
         assert!(bad.plan);
         assert_eq!(
             bad.message,
-            "unknown push option `creat`, did you mean `create`? (known: `create`, `plan`, `no-wait`, `reason=…`, `allow-destroy=…`)"
+            "unknown push option `creat`, did you mean `create`? (known: `create`, `plan`, `no-wait`, `reason=…`, `allow-destroy=…`, `override=…`)"
         );
         let bad = parse(&["ci.skip"]).unwrap_err();
         assert_eq!(
             bad.message,
-            "unknown push option `ci.skip` (known: `create`, `plan`, `no-wait`, `reason=…`, `allow-destroy=…`)"
+            "unknown push option `ci.skip` (known: `create`, `plan`, `no-wait`, `reason=…`, `allow-destroy=…`, `override=…`)"
         );
         for bad in [
             "reason",

@@ -15,6 +15,7 @@ use streams::{AskError, with_causes};
 use crate::ask::{AT_ONCE, serve};
 use crate::candidate::{self, CandidateError};
 use crate::context::Context;
+use crate::guards;
 use crate::inspect::deploy_changed;
 use crate::neighbours::Neighbours;
 
@@ -61,7 +62,10 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
         tokio::join!(now(context, &request.fleet, at), Neighbours::ask(context, &request.fleet, trees, at));
     let (position, fleet) = now?;
     let neighbours = neighbours.map_err(|error| silent(&error))?;
-    checked.warnings.extend(neighbours.clashes(&checked, request.by.as_ref()));
+    let accepted = repository.is_some().then_some(&fleet.desired);
+    let hits = guards::hits_now(context, &request.fleet, accepted, &checked);
+    let clashes = neighbours.clashes(&checked, request.by.as_ref());
+    checked.warnings.extend(clashes.into_iter().chain(hits));
     Ok(match plan(&fleet, &checked.desired, &context.config.digest_key) {
         Err(error) => PlanAnswer::Refused { why: with_causes(&error) },
         Ok(plan) => PlanAnswer::Planned(Box::new(Planned {

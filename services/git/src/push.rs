@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::context::{InUse, lock};
+use crate::guards::Override;
 use crate::options::Options;
 use crate::transaction;
 
@@ -64,6 +65,8 @@ pub(crate) struct Inspected {
     pub(crate) deploy: String,
     /// Where the deploy branch moves to; none: it stays.
     pub(crate) candidate: Option<Candidate>,
+    /// What an owner lets it pass.
+    pub(crate) overridden: Option<Override>,
 }
 
 /// A new state of the deploy branch.

@@ -1,9 +1,10 @@
-//! The projection: every profile, token and role of the log, at one position.
+//! The projection: every profile, token, role and policy of the log, at one position.
 
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use schemas::access::{Role, Who};
+use schemas::descriptors::Guards;
 use schemas::event::{Data, Event, Scope, Topic};
 use schemas::names::{Owner, ProfileName};
 use streams::Projection;
@@ -19,6 +20,7 @@ pub(crate) struct Known {
     gone: BTreeMap<ProfileName, Gone>,
     tokens: HashMap<Uuid, Token>,
     by_digest: HashMap<String, Uuid>,
+    policies: BTreeMap<Owner, Guards>,
     /// The last position on each subject that we write to.
     last: HashMap<(Scope, Topic), u64>,
     /// The position of every event of ours, by its id: what was asked twice is done once.
@@ -99,6 +101,7 @@ impl Projection for Known {
                     profile.roles.remove(&it.owner);
                 }
             }
+            Data::PolicySet(it) => drop(self.policies.insert(it.owner.clone(), it.guards.clone())),
             _ => return,
         }
         self.seen.insert(event.id, event.position);
@@ -135,6 +138,11 @@ impl Known {
     /// The token with this digest, whatever became of it.
     pub(crate) fn token_by_digest(&self, digest: &str) -> Option<&Token> {
         self.tokens.get(self.by_digest.get(digest)?)
+    }
+
+    /// What an owner forbids, where that was ever said.
+    pub(crate) fn policy(&self, owner: &Owner) -> Option<&Guards> {
+        self.policies.get(owner)
     }
 
     /// Tokens that are not revoked, of profiles that are there, the oldest first.

@@ -1,6 +1,6 @@
 //! Who there is, who is what with whom, and what opens the door.
 //!
-//! Reads `sys.>` of `EVENTS`, from its first event at each start; writes `profile.*`, `token.*` and `member.*`, each
+//! Reads `sys.>` of `EVENTS`, from its first event at each start; writes `profile.*`, `token.*`, `member.*` and `policy.set`, each
 //! behind the last event on its subject, and sealed mail addresses to `KEYS`; answers `req.profiles.*`. Owns the fold
 //! in memory, which every door of the process asks through its [`Doorkeeper`], and `DIR/profiles/last-used.json`. Where
 //! the service runs in another process, a [`Gate`] is that fold and nothing else.
@@ -15,6 +15,7 @@ mod gate;
 mod keys;
 mod known;
 mod members;
+mod policy;
 mod profiles;
 mod seal;
 mod service;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use schemas::query::{
-    CreateProfile, CreateToken, EraseProfile, MembersRequest, ProfilesRequest, RevokeToken, SetMail, SetMember,
-    TokensRequest,
+    CreateProfile, CreateToken, EraseProfile, MembersRequest, PolicyRequest, ProfilesRequest, RevokeToken, SetMail,
+    SetMember, SetPolicy, TokensRequest,
 };
 use streams::{Bus, Filter, Question, Questions, View, guarded, with_causes};
 use tokio::time::{MissedTickBehavior, interval};
@@ -57,6 +57,8 @@ struct All {
     revoke: Questions<RevokeToken>,
     members: Questions<MembersRequest>,
     member: Questions<SetMember>,
+    policy: Questions<PolicyRequest>,
+    set_policy: Questions<SetPolicy>,
 }
 
 /// Looks at the profiles while they run.
@@ -82,6 +84,8 @@ impl Service {
             revoke: questions(&bus).await?,
             members: questions(&bus).await?,
             member: questions(&bus).await?,
+            policy: questions(&bus).await?,
+            set_policy: questions(&bus).await?,
         };
         let head = bus.system_head().await.map_err(Error::Head)?;
         let view = View::new(Known::default());
@@ -143,7 +147,7 @@ impl Readiness {
 }
 
 async fn serve(desk: &Arc<Desk>, questions: All, all: &CancellationToken) -> Result<(), Error> {
-    let All { profiles, create, mail, erase, tokens, token, revoke, members, member } = questions;
+    let All { profiles, create, mail, erase, tokens, token, revoke, members, member, policy, set_policy } = questions;
     let at = || Arc::clone(desk);
     let ended = tokio::try_join!(
         guarded(all, answer::all(profiles, at(), all)),
@@ -155,6 +159,8 @@ async fn serve(desk: &Arc<Desk>, questions: All, all: &CancellationToken) -> Res
         guarded(all, answer::all(revoke, at(), all)),
         guarded(all, answer::all(members, at(), all)),
         guarded(all, answer::all(member, at(), all)),
+        guarded(all, answer::all(policy, at(), all)),
+        guarded(all, answer::all(set_policy, at(), all)),
         guarded(all, keep(desk, all)),
     );
     ended.map(drop)

@@ -10,8 +10,8 @@ use profiles::Denied;
 use schemas::access::{Role, Who};
 use schemas::event::{Data, ProfileErased};
 use schemas::query::{
-    CreateProfile, CreateToken, EraseProfile, Expiry, FaultCode, Mail, MembersRequest, ProfilesRequest, RevokeToken,
-    SetMail, SetMember, TokensRequest,
+    CreateProfile, CreateToken, EraseProfile, Expiry, FaultCode, Mail, MembersRequest, PolicyRequest, ProfilesRequest,
+    RevokeToken, SetMail, SetMember, SetPolicy, TokensRequest,
 };
 use streams::{KeyPart, clock};
 use support::{Log, eventually};
@@ -309,6 +309,42 @@ async fn nobody_is_let_in_by_what_may_be_wrong() {
     tokio::time::timeout(Duration::from_secs(2), pass.over.cancelled()).await.expect("what is open ends");
     let list = ProfilesRequest { by: Who::admin(), after: None, limit: 10, min_position: 0 };
     assert_eq!(log.ask(&list).await.unwrap_err().code, FaultCode::Stopped);
+    service.stop().await;
+    log.stop().await;
+}
+
+#[tokio::test]
+async fn an_owners_policy_is_set_once_by_who_may_and_read_again() {
+    let log = Log::start().await;
+    let token = profiles::mint().unwrap();
+    let service = log.service(&token).await;
+    let ask = |min_position| PolicyRequest { owner: "acme".parse().unwrap(), min_position };
+    assert!(log.ask(&ask(0)).await.unwrap().guards.is_none());
+    let set = |by: Who, id, guards: &str| SetPolicy {
+        by,
+        id,
+        owner: "acme".parse().unwrap(),
+        guards: serde_json::from_str(guards).unwrap(),
+    };
+    let forbid = r#"{ "privileged": "forbid", "max_removals": 5 }"#;
+    let owner = |role| Who { roles: [("acme".parse().unwrap(), role)].into(), ..who("ann") };
+    let id = clock::new_id();
+    let refused = log.ask(&set(owner(Role::Maintainer), id, forbid)).await.unwrap_err();
+    assert_eq!(refused.code, FaultCode::NotAllowed, "{refused}");
+    let first = log.ask(&set(owner(Role::Owner), id, forbid)).await.unwrap();
+    assert_eq!(log.ask(&ask(first.position)).await.unwrap().guards.max_removals, Some(5));
+    // Once for a key, and not again where it is so already; another one for the same key is another thing.
+    for id in [id, clock::new_id()] {
+        assert_eq!(log.ask(&set(Who::admin(), id, forbid)).await.unwrap().position, first.position);
+    }
+    assert_eq!(log.ask(&set(Who::admin(), id, "{}")).await.unwrap_err().code, FaultCode::Conflict);
+    log.ask(&set(Who::admin(), clock::new_id(), r#"{ "max_removals": 1 }"#)).await.unwrap();
+    assert_eq!(log.kinds().await.iter().filter(|it| *it == "policy.set").count(), 2);
+    service.stop().await;
+
+    let service = log.service(&token).await;
+    let guards = log.ask(&ask(0)).await.unwrap().guards;
+    assert_eq!((guards.max_removals, guards.privileged.is_allow()), (Some(1), true));
     service.stop().await;
     log.stop().await;
 }

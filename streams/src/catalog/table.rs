@@ -24,7 +24,7 @@ pub const STREAMS: &[StreamEntry] = &[
             (Git, &["evt.*.*.git"]),
             (Coordinator, &["evt.*.*.rollout", "evt.*.*.container", "sys._platform.coordinator", "sys._platform.work"]),
             (Tasker, &["evt.*.*.run", "sys._platform.work"]),
-            (Profiles, &["sys.*.member", "sys._platform.profile", "sys._platform.token"]),
+            (Profiles, &["sys.*.member", "sys.*.policy", "sys._platform.profile", "sys._platform.token"]),
         ],
         reads: &[Platform, Git, Registry, Coordinator, Tasker, Logger, Monitor, Profiles, Api],
         takes: &[],
@@ -189,4 +189,6 @@ pub const PLAIN: &[PlainEntry] = &[
     question("req.profiles.revoke", &[Api], &[Profiles], "revoke a token"),
     question("req.profiles.members", &[Api], &[Profiles], "a page of an owner's members"),
     question("req.profiles.member", &[Api], &[Profiles], "give somebody a role, or take it"),
+    question("req.profiles.policy", &[Api], &[Profiles], "what an owner forbids"),
+    question("req.profiles.set_policy", &[Api], &[Profiles], "give an owner another policy"),
 ];

@@ -6,6 +6,7 @@ mod doors;
 mod faults;
 mod forks;
 mod front;
+mod guards;
 mod kills;
 mod logs;
 mod logs_docker;

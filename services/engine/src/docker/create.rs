@@ -52,6 +52,7 @@ fn host(spec: &Spec, network: &NetworkAttachment) -> HostConfig {
         // Memory and swap together: the limit holds, and an update of `memory` alone is not refused for its sake.
         memory_swap: memory,
         nano_cpus: spec.limits.cpus.map(|cpus| (cpus * 1e9).round() as i64),
+        privileged: spec.privileged.then_some(true),
         log_config: Some(HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(log_options()) }),
         ..Default::default()
     }

@@ -128,6 +128,7 @@ fn shown(config: ContainerConfig, host: &HostConfig) -> Spec {
             memory: host.memory.and_then(|bytes| u64::try_from(bytes).ok()).filter(|&bytes| bytes > 0).map(Size),
             cpus: host.nano_cpus.filter(|&nano| nano > 0).map(|nano| nano as f64 / 1e9),
         },
+        privileged: host.privileged == Some(true),
     }
 }
 

@@ -24,6 +24,7 @@ impl Simulated {
             stop: step.stop.clone(),
             health: None,
             limits: Limits { memory: Some(step.limits.memory), cpus: Some(step.limits.cpus) },
+            privileged: false,
         };
         let network = step.network.clone().unwrap_or_else(|| "none".to_owned());
         let mut world = self.arrive().await?;

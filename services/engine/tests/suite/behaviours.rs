@@ -51,6 +51,14 @@ pub async fn a_container_shows_what_was_asked_for(lab: &Lab) {
     assert!(by_id.addresses[&lab.name("net")].is_ipv4(), "{:?}", by_id.addresses);
 }
 
+/// Made and not started: not every machine that tests run on lets Docker give a container everything.
+pub async fn a_privileged_container_is_one_and_others_are_none(lab: &Lab) {
+    let name = lab.create("root", &Spec { privileged: true, ..lab.spec() }).await;
+    assert!(lab.seen(&name).await.shown.privileged);
+    let plain = lab.create("plain", &lab.spec()).await;
+    assert!(!lab.seen(&plain).await.shown.privileged);
+}
+
 pub async fn a_container_ends_with_its_exit_code(lab: &Lab) {
     let name = lab.start("job", &lab.spec()).await;
     assert_eq!(lab.seen(&name).await.exit_code, None);

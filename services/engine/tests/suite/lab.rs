@@ -104,6 +104,7 @@ impl Lab {
             stop: Stop::default(),
             health: None,
             limits: Limits::default(),
+            privileged: false,
         }
     }
 

@@ -17,6 +17,7 @@ use super::sides::Sides;
 use crate::candidate;
 use crate::context::Context;
 use crate::error::GitError;
+use crate::guards;
 use crate::inspect::deploy_changed;
 use crate::neighbours::Neighbours;
 use crate::plan::{now, silent};
@@ -115,6 +116,9 @@ async fn apply(
     let neighbours = neighbours.map_err(|error| silent(&error))?;
     judged.now.faults.extend(deploy_changed(&fleet.deploy, &checked));
     judged.now.faults.extend(neighbours.clashes(&checked, who));
+    // A merge is held to the guards as a push is; only a push can be let pass.
+    let accepted = Some(&fleet.desired);
+    judged.now.faults.extend(guards::hits_now(context, &sides.target.fleet, accepted, &checked));
     if !judged.now.faults.is_empty() {
         return Ok(());
     }

@@ -109,7 +109,7 @@ async fn the_first_push_has_to_bring_the_deploy_branch() {
     assert_eq!(bob.run(&["branch", "--show-current"]).await.good().stdout, "prod\n");
     // Changing it later is a fault of `fleet.json`.
     ann.commit(&[("fleet.json", r#"{ "deploy": "main" }"#)]).await;
-    ann.push(&[], &["prod"]).await.bad().tells("fleet.json:1:1: `deploy` is `main`");
+    ann.push(&[], &["prod"]).await.bad().tells("fleet.json:1:13: `deploy` is `main`");
     assert_eq!(platform.refused("acme/shop").await[0].codes, ["deploy-changed"]);
 }
 

@@ -42,7 +42,25 @@ pub(super) fn all() -> Value {
         "Members": page("members", "Member"),
         "Member": object(json!({ "profile": text(), "role": role() })),
         "NewMember": takes(json!({ "role": role() }), &["role"]),
+        "Policy": takes(json!({
+            "privileged": guard(),
+            "host_mounts": guard(),
+            "host_network": guard(),
+            "docker_socket": guard(),
+            "unpinned_images": guard(),
+            "max_removals": { "type": "integer", "minimum": 0 },
+            "windows": { "type": "array", "items": takes(json!({
+                "days": { "type": "array", "items": { "enum": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] } },
+                "from": { "type": "string", "examples": ["09:00"] },
+                "to": { "type": "string", "examples": ["17:00", "24:00"] },
+                "timezone": { "type": "string", "examples": ["Europe/Berlin"] },
+            }), &[]) },
+        }), &[]),
     })
+}
+
+fn guard() -> Value {
+    json!({ "enum": ["allow", "forbid"] })
 }
 
 fn role() -> Value {

@@ -185,6 +185,7 @@ async fn inspect(
         let is_applied = *branch == deploy;
         let mut doubts = checked.warnings.clone();
         if !is_applied {
+            pen.say(&format!("on {branch}, if it were applied:\n{}", if_applied(context, &fleet_now, checked))).await;
             doubts.extend(neighbours.clashes(checked, Some(&push.who)));
             doubts.extend(guards::hits_later(context, fleet, accepted, checked));
         }
@@ -199,6 +200,14 @@ async fn inspect(
     pause(context, FaultPoint::AfterStore).await;
     tracing::debug!(%fleet, refs = names(&updates), "a push passed its inspection");
     Ok(Inspected { updates, options, created: now.deploy.is_none(), pack, stored, deploy, candidate, overridden })
+}
+
+/// What a branch would change that is only kept.
+fn if_applied(context: &Context, fleet: &Fleet, checked: &Checked) -> String {
+    match plan(fleet, &checked.desired, &context.config.digest_key) {
+        Ok(plan) => describe(&plan),
+        Err(error) => format!("plan: none: {}", with_causes(&error)),
+    }
 }
 
 /// Takes what the push may destroy into the fleet that it is planned for; all or nothing.

@@ -67,6 +67,7 @@ impl Host {
             stop: Stop::default(),
             health: None,
             limits: Limits::default(),
+            privileged: false,
         };
         let engine = Engine::from(self.docker.clone());
         engine.ensure_network("n", &labels).await.unwrap();

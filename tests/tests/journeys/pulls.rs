@@ -49,7 +49,11 @@ fn a_protected_branch_moves_by_what_others_have_approved() {
     shop.commit("two");
     let words = ["is protected", "moves by pull requests alone", "fleetlog pr create", "nothing changed"];
     shop.push_to(&shop.remote_with(&mia), &[], &["main"]).refused(&words);
-    shop.push_to(&shop.remote_with(&mia), &[], &["main:refs/heads/fix"]).ok().says(&["nothing is applied"]);
+    shop.push_to(&shop.remote_with(&mia), &[], &["main:refs/heads/fix"]).ok().says(&[
+        "nothing is applied",
+        "on fix, if it were applied:",
+        "re-create",
+    ]);
 
     let created = pr(&shop, &platform, &mia, &["create", "--from", "fix", "--title", "another region"]).ok();
     assert!(created.contains("re-create"), "the plan is not shown:\n{created}");

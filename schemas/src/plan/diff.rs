@@ -57,15 +57,17 @@ mod tests {
         all.iter().map(step).collect()
     }
 
+    /// Below a heading, as an expectation takes away what all of its lines are indented by.
     fn check(printed: &[(&str, Action)], now: &[(&str, Action)], expected: Expect) {
-        expected.assert_eq(&difference(&steps(printed), &steps(now)).join("\n"));
+        let lines = difference(&steps(printed), &steps(now));
+        expected.assert_eq(&[vec!["differs:".to_owned()], lines].concat().join("\n"));
     }
 
     #[test]
     fn the_same_steps_in_another_order_are_no_difference() {
         let (a, b) = (("a", Action::Create), ("b", Action::Remove));
-        check(&[a, b], &[b, a], expect![""]);
-        check(&[], &[], expect![""]);
+        check(&[a, b], &[b, a], expect!["differs:"]);
+        check(&[], &[], expect!["differs:"]);
     }
 
     #[test]
@@ -74,11 +76,18 @@ mod tests {
             &[("api", Action::Create), ("db", Action::Recreate), ("same", Action::Remove)],
             &[("db", Action::Restart), ("same", Action::Remove), ("worker", Action::Restart), ("x", Action::Create)],
             expect![[r#"
+                differs:
                   - create     api     not needed any more
                   ~ restart    db      instead of: re-create; state: exited with code 3 → running
                   + restart    worker  state: exited with code 3 → running
                   + create     x"#]],
         );
-        check(&[("a", Action::Restart)], &[("a", Action::Create)], expect!["  ~ create     a  instead of: restart"]);
+        check(
+            &[("a", Action::Restart)],
+            &[("a", Action::Create)],
+            expect![[r#"
+            differs:
+              ~ create     a  instead of: restart"#]],
+        );
     }
 }

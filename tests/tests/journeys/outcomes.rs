@@ -1,11 +1,12 @@
 //! How a rollout that fails is told, and the three things that can be done about it: each works as it is printed.
 
 use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 use tests::descriptors::{IMAGE, plain, with};
 use tests::docker;
-use tests::{Fleet, Platform, Ran};
+use tests::{Fleet, Platform, Ran, eventually};
 
 /// A container that says why it ends, in words that its descriptor does not have.
 fn broken() -> serde_json::Value {
@@ -112,7 +113,11 @@ fn a_rollout_outlives_its_push_and_a_world_that_moves_is_told_as_a_difference() 
                        "health": { "command": ["test", "-f", "/tmp/up"], "interval": "500ms", "timeout": "1s", "within": "30s" } });
     let first = shop.write("containers/a.json", slow.clone()).write("containers/b.json", plain()).commit("one");
     shop.push(&["create", "no-wait"]).ok();
-    shop.runs("a");
+    // Both are made, and the log knows it: what the second push is planned on does not change any more.
+    eventually(Duration::from_secs(30), "both are told to have started", || {
+        let events = shop.events();
+        if events.of_type("container.started").len() == 2 { Ok(()) } else { Err(events.to_string()) }
+    });
     // Planned while the first one is under way: by its own turn, everything is there.
     thread::scope(|scope| {
         let second = shop.write_text("notes.txt", "more\n").commit("two");
@@ -120,6 +125,7 @@ fn a_rollout_outlives_its_push_and_a_world_that_moves_is_told_as_a_difference() 
         assert_eq!(platform.cli(&["wait", &first, "--fleet", shop.id()]).code, 1, "overtaken");
         let push = push.join().unwrap().ok().says(&["success: rollout succeeded"]);
         assert!(push.text.contains("plan: 1 to wait for"), "{}", push.text);
+        assert!(push.text.contains("- wait for   a  not needed any more"), "{}", push.text);
         shop.succeeds(&second);
     });
     let show = platform.cli(&["rollouts", "show", &first, "--fleet", shop.id(), "--json"]);

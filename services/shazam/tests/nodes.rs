@@ -33,7 +33,8 @@ async fn a_bound_fleet_waits_for_its_own_agent() {
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert!(!platform.kinds().contains(&"fleetlog.rollout.planned.v1"), "{:?}", platform.kinds());
 
-    platform.start_agent_of("n9").await;
+    // Engines are never shared: on one engine, whichever agent sees the container first would be where it was seen.
+    platform.start_agent_of("n9", support::engine_with_images()).await;
     let rollout = platform.rolled_out(position).await;
     assert_eq!((rollout.status, rollout.node.as_str()), (RolloutStatus::Succeeded, "n9"));
     platform

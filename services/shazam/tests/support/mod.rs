@@ -63,10 +63,7 @@ impl Platform {
             Server::start(ServerConfig { program: found.path, store, lock, users: Users::Tests }).await.unwrap();
         streams::provision(&server.access()).await.unwrap();
         let bus = Bus::connect(&server.access()).await.unwrap();
-        let engine = Simulated::new();
-        engine.add_image("tool:1", false);
-        engine.add_image("tool:2", false);
-        engine.add_image("checked:1", true);
+        let engine = engine_with_images();
         let shutdown = CancellationToken::new();
         let view = View::new(Fleets::default());
         let mut always = JoinSet::new();
@@ -112,14 +109,15 @@ impl Platform {
     }
 
     pub async fn start_agent(&mut self) {
-        self.start_agent_of("local").await;
+        self.start_agent_of("local", self.engine.clone()).await;
     }
 
-    pub async fn start_agent_of(&mut self, node: &str) {
+    /// Starts the agent of another node, on the engine that stands there.
+    pub async fn start_agent_of(&mut self, node: &str, engine: Simulated) {
         let config = AgentConfig {
             node: node.parse().unwrap(),
             installation: self.installation,
-            engine: Engine::from(self.engine.clone()),
+            engine: Engine::from(engine),
             calls_in_flight: 8,
         };
         let agent = Agent::start(config, self.bus.clone(), self.stop_halves.clone()).await.unwrap();
@@ -249,6 +247,15 @@ impl Platform {
         assert_eq!(rollout.status, RolloutStatus::Succeeded, "{rollout:#?}");
         rollout
     }
+}
+
+/// An engine of its own, as it stands on each node.
+pub fn engine_with_images() -> Simulated {
+    let engine = Simulated::new();
+    engine.add_image("tool:1", false);
+    engine.add_image("tool:2", false);
+    engine.add_image("checked:1", true);
+    engine
 }
 
 pub fn key() -> DigestKey {

@@ -46,26 +46,26 @@ pub(crate) struct Override {
     pub(crate) reason: String,
 }
 
-/// What a tree hits that is to be applied now.
-pub(crate) fn hits_now(
-    context: &Context,
-    fleet: &FleetId,
-    accepted: Option<&Desired>,
-    checked: &Checked,
-) -> Vec<Fault> {
-    let policy = context.policies.of(&fleet.owner);
-    hits(checked, Law { owner: &fleet.owner, policy: &policy, accepted, now: Some(streams::clock::now()) })
+/// When a tree is to be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// Now.
+    Now,
+    /// Whenever that may be: it is only planned.
+    Later,
 }
 
-/// What a tree would hit that is only planned: whenever it is applied.
-pub(crate) fn hits_later(
+/// What a tree hits.
+pub(crate) fn hit(
     context: &Context,
     fleet: &FleetId,
     accepted: Option<&Desired>,
     checked: &Checked,
+    applied: Applied,
 ) -> Vec<Fault> {
     let policy = context.policies.of(&fleet.owner);
-    hits(checked, Law { owner: &fleet.owner, policy: &policy, accepted, now: None })
+    let now = (applied == Applied::Now).then(streams::clock::now);
+    hits(checked, Law { owner: &fleet.owner, policy: &policy, accepted, now })
 }
 
 /// Whether who pushes may say `-o override`, where they do.

@@ -26,7 +26,7 @@ use crate::context::{Context, names};
 use crate::desk::Pen;
 use crate::extent::Extent;
 use crate::fault::{FaultPoint, pause};
-use crate::guards;
+use crate::guards::{self, Applied};
 use crate::history::{self, Found};
 use crate::hook::wire::Hello;
 use crate::layout::entries;
@@ -168,7 +168,7 @@ async fn inspect(
         Some((commit, checked)) => {
             stays(&deploy, checked)?;
             let clashes = neighbours.clashes(checked, Some(&push.who));
-            let hits = guards::hits_now(context, fleet, accepted, checked);
+            let hits = guards::hit(context, fleet, accepted, checked, Applied::Now);
             overridden = guards::pass(clashes, hits, &options, pen).await?;
             let mut fleet_then = fleet_now.clone();
             destroys(&mut fleet_then, &checked.desired, &options.allow_destroy)?;
@@ -187,7 +187,7 @@ async fn inspect(
         if !is_applied {
             pen.say(&format!("on {branch}, if it were applied:\n{}", if_applied(context, &fleet_now, checked))).await;
             doubts.extend(neighbours.clashes(checked, Some(&push.who)));
-            doubts.extend(guards::hits_later(context, fleet, accepted, checked));
+            doubts.extend(guards::hit(context, fleet, accepted, checked, Applied::Later));
         }
         let place = if is_applied && branches.len() == 1 { String::new() } else { format!("on {branch}: ") };
         for doubt in doubts {

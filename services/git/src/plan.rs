@@ -15,7 +15,7 @@ use streams::{AskError, with_causes};
 use crate::ask::{AT_ONCE, serve};
 use crate::candidate::{self, CandidateError};
 use crate::context::Context;
-use crate::guards;
+use crate::guards::{self, Applied};
 use crate::inspect::deploy_changed;
 use crate::neighbours::Neighbours;
 
@@ -63,7 +63,7 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
     let (position, fleet) = now?;
     let neighbours = neighbours.map_err(|error| silent(&error))?;
     let accepted = repository.is_some().then_some(&fleet.desired);
-    let hits = guards::hits_now(context, &request.fleet, accepted, &checked);
+    let hits = guards::hit(context, &request.fleet, accepted, &checked, Applied::Now);
     let clashes = neighbours.clashes(&checked, request.by.as_ref());
     checked.warnings.extend(clashes.into_iter().chain(hits));
     Ok(match plan(&fleet, &checked.desired, &context.config.digest_key) {

@@ -46,6 +46,13 @@ fn what_an_owner_forbids_is_refused_and_one_push_passes_with_a_reason() {
     // It was for one push.
     shop.remove("containers/api.json").write("containers/db.json", plain()).commit("four");
     shop.push(&[]).refused(&["containers/api.json:1:1:", hint]);
+
+    // A merge is held to the same, and nobody's word lets it pass.
+    shop.push_to(&shop.remote(), &[], &["main:refs/heads/move"]).ok().says(&["warning: on move: containers/api.json"]);
+    platform.cli(&["pr", "create", "--from", "move", "--title", "move", "--fleet", shop.id()]).ok();
+    let merged = platform.cli(&["pr", "merge", "1", "--fleet", shop.id()]);
+    assert!(merged.code == 1 && merged.err.contains("are taken out at once"), "{merged:?}");
+    assert!(shop.events().of_type("pull.merged").is_empty() && shop.head_of("main") == Some(commit));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::sides::Sides;
 use crate::candidate;
 use crate::context::Context;
 use crate::error::GitError;
-use crate::guards;
+use crate::guards::{self, Applied};
 use crate::inspect::deploy_changed;
 use crate::neighbours::Neighbours;
 use crate::plan::{now, silent};
@@ -118,7 +118,7 @@ async fn apply(
     judged.now.faults.extend(neighbours.clashes(&checked, who));
     // A merge is held to the guards as a push is; only a push can be let pass.
     let accepted = Some(&fleet.desired);
-    judged.now.faults.extend(guards::hits_now(context, &sides.target.fleet, accepted, &checked));
+    judged.now.faults.extend(guards::hit(context, &sides.target.fleet, accepted, &checked, Applied::Now));
     if !judged.now.faults.is_empty() {
         return Ok(());
     }

@@ -102,6 +102,13 @@ pub struct Answer {
 const JSON: &str = "application/json";
 const NDJSON: &str = "application/x-ndjson";
 
+const IDEMPOTENCY_KEY: Parameter = Parameter {
+    name: "Idempotency-Key",
+    place: Place::Header,
+    shape: Shape::Text,
+    help: "the same key by the same profile has its effect once, however often it is sent",
+};
+
 const fn path(name: &'static str, help: &'static str) -> Parameter {
     Parameter { name, place: Place::Path, shape: Shape::Label, help }
 }

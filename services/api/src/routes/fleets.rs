@@ -3,16 +3,12 @@
 use axum::http::Method;
 use schemas::access::Action;
 
-use super::{AT, Answer, CURSOR, FLEET, JSON, LIMIT, MIN_POSITION, OWNER, Parameter, Place, Route, Shape};
+use super::{
+    AT, Answer, CURSOR, FLEET, IDEMPOTENCY_KEY, JSON, LIMIT, MIN_POSITION, OWNER, Parameter, Place, Route, Shape,
+};
 use crate::{fleets, rollouts};
 
 const ID: Parameter = Parameter { name: "id", place: Place::Path, shape: Shape::Id, help: "the rollout's id" };
-const IDEMPOTENCY_KEY: Parameter = Parameter {
-    name: "Idempotency-Key",
-    place: Place::Header,
-    shape: Shape::Text,
-    help: "the same key by the same profile for the same rollout is the same try, however often it is sent",
-};
 
 /// The paths, in the order in which the contract shows them.
 pub(super) const ROUTES: &[Route] = &[

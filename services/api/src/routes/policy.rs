@@ -3,16 +3,10 @@
 use axum::http::Method;
 use schemas::access::Action;
 
-use super::{Answer, JSON, MIN_POSITION, Parameter, Place, Route, Shape, path};
+use super::{Answer, IDEMPOTENCY_KEY, JSON, MIN_POSITION, Parameter, Route, path};
 use crate::policy;
 
 const OWNER: Parameter = path("owner", "whose");
-const IDEMPOTENCY_KEY: Parameter = Parameter {
-    name: "Idempotency-Key",
-    place: Place::Header,
-    shape: Shape::Text,
-    help: "the same key by the same profile does it once, however often it is sent",
-};
 
 /// The paths, in the order in which the contract shows them.
 pub(super) const ROUTES: &[Route] = &[

@@ -3,17 +3,11 @@
 use axum::http::Method;
 use schemas::access::Action;
 
-use super::{Answer, CURSOR, JSON, LIMIT, MIN_POSITION, Parameter, Place, Route, Shape, path, query};
+use super::{Answer, CURSOR, IDEMPOTENCY_KEY, JSON, LIMIT, MIN_POSITION, Parameter, Place, Route, Shape, path, query};
 use crate::{members, profiles, tokens};
 
 const OWNER: Parameter = path("owner", "with whom");
 const NAME: Parameter = path("name", "the profile's name");
-const IDEMPOTENCY_KEY: Parameter = Parameter {
-    name: "Idempotency-Key",
-    place: Place::Header,
-    shape: Shape::Text,
-    help: "the same key by the same profile does it once, however often it is sent",
-};
 
 const DONE: Answer = Answer {
     status: 204,

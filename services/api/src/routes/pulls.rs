@@ -3,17 +3,11 @@
 use axum::http::Method;
 use schemas::access::Action;
 
-use super::{Answer, CURSOR, FLEET, JSON, LIMIT, OWNER, Parameter, Place, Route, Shape, query};
+use super::{Answer, CURSOR, FLEET, IDEMPOTENCY_KEY, JSON, LIMIT, OWNER, Parameter, Place, Route, Shape, query};
 use crate::{forks, pulls};
 
 const NUMBER: Parameter =
     Parameter { name: "number", place: Place::Path, shape: Shape::Position, help: "the pull request's number" };
-const IDEMPOTENCY_KEY: Parameter = Parameter {
-    name: "Idempotency-Key",
-    place: Place::Header,
-    shape: Shape::Text,
-    help: "the same key by the same profile for the same call has its effect once, however often it is sent",
-};
 const DIFF: &str = "text/x-diff";
 
 const fn one(status: u16, summary: &'static str) -> Answer {

@@ -3,16 +3,13 @@
 use axum::http::Method;
 use schemas::access::Action;
 
-use super::{Answer, CURSOR, FLEET, JSON, LIMIT, MIN_POSITION, OWNER, Parameter, Place, Route, Shape, path, query};
+use super::{
+    Answer, CURSOR, FLEET, IDEMPOTENCY_KEY, JSON, LIMIT, MIN_POSITION, OWNER, Parameter, Place, Route, Shape, path,
+    query,
+};
 use crate::runs;
 
 const ID: Parameter = Parameter { name: "id", place: Place::Path, shape: Shape::Id, help: "the run's id" };
-const IDEMPOTENCY_KEY: Parameter = Parameter {
-    name: "Idempotency-Key",
-    place: Place::Header,
-    shape: Shape::Text,
-    help: "the same key by the same profile for the same task is the same run, however often it is sent",
-};
 
 /// The paths, in the order in which the contract shows them.
 pub(super) const ROUTES: &[Route] = &[

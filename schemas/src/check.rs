@@ -89,30 +89,27 @@ pub fn check<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Result<Checke
     let variables = references::variables(&tree);
     let texts = references::read(&tree, &variables, &mut faults);
     let renderable = values::follow(&tree, &variables, &texts, &mut faults);
-    let desired = tree.desired();
-    inside::never_complete(&tree, &desired, &mut faults);
-    images::faults(&tree, &mut faults);
-    ports::faults(&tree, &texts, &renderable, &desired, &mut faults);
+    inside::never_complete(&tree, &mut faults);
+    ports::faults(&tree, &texts, &renderable, &mut faults);
     faults.extend(tree.faults.iter().cloned());
-    secrets::refuse(&tree, &mut faults);
+    secrets::refuse(tree.secrets.clone(), &mut faults);
     let mut warnings = tree.warnings.clone();
     if faults.is_empty() {
         // Only now is it known that no text grows without end.
-        images::judge(&tree, &desired, &mut faults, &mut warnings);
-        doubts::tell(&tree, &texts, &desired, &mut warnings);
+        images::judge(&tree, &mut faults, &mut warnings);
+        doubts::tell(&tree, &texts, &mut warnings);
     }
     if !faults.is_empty() {
         return Err(sorted(faults));
     }
-    Ok(Checked { desired, warnings: sorted(warnings), places: Places::of(&tree) })
+    Ok(Checked { desired: tree.desired, warnings: sorted(warnings), places: tree.places })
 }
 
 /// What is most likely a secret in one file of a tree, whatever else is wrong with it: for commits that are carried and
 /// never applied.
 pub fn likely_secrets(file: TreeFile<'_>) -> Vec<Fault> {
     let tree = tree::Tree::read([file]);
-    let mut faults = Vec::new();
-    secrets::refuse(&tree, &mut faults);
+    let mut faults = tree.secrets;
     if let Content::Bytes(bytes) = file.content
         && tree.sources.iter().all(|source| source.root.is_none())
     {

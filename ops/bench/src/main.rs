@@ -33,6 +33,10 @@ const EVENTS: u64 = 1_000_000;
 /// Events that are read in bulk.
 const DRAINED: u64 = 200_000;
 
+/// The one that the binary has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
     let number = |index: usize, default: u64| {

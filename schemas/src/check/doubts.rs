@@ -9,13 +9,13 @@ use crate::json::Node;
 use crate::template::Reference;
 
 /// Tells all of them.
-pub(super) fn tell(tree: &Tree, texts: &[Text<'_>], desired: &Desired, warnings: &mut Vec<Fault>) {
+pub(super) fn tell(tree: &Tree, texts: &[Text<'_>], warnings: &mut Vec<Fault>) {
     for source in &tree.sources {
         if let Some((name, root)) = source.of(Kind::Container) {
             warnings.extend(root.get("command").and_then(|it| one_argument(source, it)));
             let health = root.get("health");
             warnings.extend(health.and_then(|it| it.get("command")).and_then(|it| one_argument(source, it)));
-            let slow = desired.containers.get(name).and_then(|it| it.health.as_ref());
+            let slow = tree.desired.containers.get(name).and_then(|it| it.health.as_ref());
             if let (Some(health), Some(node)) = (slow, health)
                 && health.command.is_some()
                 && health.interval >= health.within
@@ -35,7 +35,7 @@ pub(super) fn tell(tree: &Tree, texts: &[Text<'_>], desired: &Desired, warnings:
             warnings.extend(steps.iter().filter_map(|step| one_argument(source, step.get("run")?)));
         }
     }
-    warnings.extend(texts.iter().filter_map(|text| unreachable(text, desired)));
+    warnings.extend(texts.iter().filter_map(|text| unreachable(text, &tree.desired)));
 }
 
 /// A command of one argument with blanks in it: no program is called that.

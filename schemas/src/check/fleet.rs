@@ -1,18 +1,17 @@
 //! Rules of `fleet.json` that a schema cannot say: the deploy branch, the parameters.
 
 use super::fault::{Fault, quote};
-use super::tree::Source;
-use crate::descriptors::{File, Parameter, ParameterType};
+use super::tree::{Source, Tree};
+use crate::descriptors::{Parameter, ParameterType};
 use crate::json::{Node, Spot};
 
 /// Tells all faults of `fleet.json`.
-pub(super) fn read(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
+pub(super) fn read(tree: &Tree, source: &Source, root: &Node, faults: &mut Vec<Fault>) {
     branch(source, root, faults);
     if let Some(guards) = root.get("guards") {
         super::guards::read(&source.path, guards, faults);
     }
-    let Some(File::Fleet(fleet)) = &source.file else { return };
-    for (key, parameter) in &fleet.parameters {
+    for (key, parameter) in &tree.desired.fleet.parameters {
         let node = root.get("parameters").and_then(|it| it.get(key.as_str()));
         let spot = |inner: &str| node.and_then(|it| it.get(inner)).or(node).map_or(Spot::START, |it| it.spot);
         faults.extend(misfit(parameter).map(|(inner, seen, expected)| {

@@ -2,35 +2,32 @@
 
 use super::fault::{Fault, quote};
 use super::tree::{Source, Tree};
-use crate::descriptors::{Desired, Kind, Path};
+use crate::descriptors::{Kind, Path};
 use crate::image::{self, Pinned};
 use crate::json::Node;
 use crate::spec::resolve;
 
-/// Every image of a tree: where it stands and what it says.
-fn images(tree: &Tree) -> impl Iterator<Item = (&Source, &Node, &str)> {
-    let all = tree.sources.iter().filter(|it| matches!(it.at, Path::Named(Kind::Container | Kind::Task, _)));
-    all.filter_map(|source| {
-        let node = source.root.as_ref()?.get("image")?;
-        Some((source, node, node.text()?))
-    })
+/// The image of a container or a task: where it stands and what it says.
+fn image_of<'a>(source: &Source, root: &'a Node) -> Option<(&'a Node, &'a str)> {
+    let node = root.get("image").filter(|_| matches!(source.at, Path::Named(Kind::Container | Kind::Task, _)))?;
+    Some((node, node.text()?))
 }
 
-/// Names that are written out and that Docker would refuse.
-pub(super) fn faults(tree: &Tree, faults: &mut Vec<Fault>) {
-    for (source, node, text) in images(tree) {
-        // What is empty, or has blanks in it, has been told in other words.
-        let told = text.is_empty() || text.contains("{{") || text.chars().any(|c| c.is_whitespace() || c.is_control());
-        if !told && !image::is_name(text) {
-            faults.push(refused(source, node, text));
-        }
+/// A name that is written out and that Docker would refuse.
+pub(super) fn fault(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
+    let Some((node, text)) = image_of(source, root) else { return };
+    // What is empty, or has blanks in it, has been told in other words.
+    let told = text.is_empty() || text.contains("{{") || text.chars().any(|c| c.is_whitespace() || c.is_control());
+    if !told && !image::is_name(text) {
+        faults.push(refused(source, node, text));
     }
 }
 
 /// The same for names with references, once the tree has no other fault; and what is no fault for certain.
-pub(super) fn judge(tree: &Tree, desired: &Desired, faults: &mut Vec<Fault>, warnings: &mut Vec<Fault>) {
-    for (source, node, text) in images(tree) {
-        let Ok(image) = resolve(text, desired) else { continue };
+pub(super) fn judge(tree: &Tree, faults: &mut Vec<Fault>, warnings: &mut Vec<Fault>) {
+    for source in &tree.sources {
+        let Some((node, text)) = source.root.as_ref().and_then(|root| image_of(source, root)) else { continue };
+        let Ok(image) = resolve(text, &tree.desired) else { continue };
         if text.contains("{{") && !image::is_name(&image) {
             faults.push(refused(source, node, &image));
         }

@@ -4,7 +4,7 @@ use super::fault::{Fault, Place, quote};
 use super::nearest::{MAX_HINTED, did_you_mean, one_of};
 use super::tree::{Source, Tree};
 use super::{judge, rule};
-use crate::descriptors::{Desired, Kind, Path, Restart};
+use crate::descriptors::{Kind, Path, Restart};
 use crate::json::{Node, Spot, Value};
 
 /// Tells all faults of one descriptor.
@@ -24,7 +24,7 @@ pub(super) fn read(tree: &Tree, source: &Source, faults: &mut Vec<Fault>) {
         only_node(tree, source, faults);
     }
     if let (Path::Fleet, Some(root)) = (&source.at, &source.root) {
-        super::fleet::read(source, root, faults);
+        super::fleet::read(tree, source, root, faults);
     }
     if let Some(root) = &source.root {
         without_nul(source, root, faults);
@@ -177,11 +177,11 @@ fn needs(tree: &Tree, source: &Source, name: &str, root: &Node, faults: &mut Vec
 }
 
 /// Containers that others want to see completed, and that Docker starts again for ever.
-pub(super) fn never_complete(tree: &Tree, desired: &Desired, faults: &mut Vec<Fault>) {
+pub(super) fn never_complete(tree: &Tree, faults: &mut Vec<Fault>) {
     for (source, (_, root)) in tree.sources.iter().filter_map(|it| Some((it, it.of(Kind::Container)?))) {
         for member in root.get("needs").map(Node::members).unwrap_or_default() {
             let name = member.key.parse::<crate::names::Name>();
-            let Some(needed) = name.ok().and_then(|it| desired.containers.get(&it)) else { continue };
+            let Some(needed) = name.ok().and_then(|it| tree.desired.containers.get(&it)) else { continue };
             let again = matches!(needed.restart, Restart::Always | Restart::UnlessStopped);
             if member.node.text() == Some("completed") && again {
                 let (key, file) = (quote(&member.key), format!("containers/{}.json", member.key));

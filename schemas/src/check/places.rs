@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Place;
-use super::tree::Tree;
+use super::tree::Source;
 use crate::descriptors::{Kind, Path};
 use crate::json::Node;
 
@@ -14,25 +14,20 @@ use crate::json::Node;
 pub struct Places(BTreeMap<String, (u32, u32)>);
 
 impl Places {
-    pub(super) fn of(tree: &Tree) -> Self {
-        let mut places = BTreeMap::new();
-        for source in &tree.sources {
-            let Some(root) = &source.root else { continue };
-            let mut add = |pointer: String, node: &Node| {
-                places.insert(format!("{}{pointer}", source.path), (node.spot.line, node.spot.column));
-            };
-            let keys: &[&str] = match source.at {
-                Path::Named(Kind::Container, _) => &["image", "privileged", "ports"],
-                Path::Named(Kind::Task, _) => &["image"],
-                Path::Fleet => &["deploy", "guards"],
-                Path::Named(..) => &[],
-            };
-            for (key, node) in keys.iter().filter_map(|key| Some((key, root.get(key)?))) {
-                add(format!("/{key}"), node);
-                node.items().iter().enumerate().for_each(|(index, item)| add(format!("/{key}/{index}"), item));
-            }
+    pub(super) fn add(&mut self, source: &Source, root: &Node) {
+        let mut add = |pointer: String, node: &Node| {
+            self.0.insert(format!("{}{pointer}", source.path), (node.spot.line, node.spot.column));
+        };
+        let keys: &[&str] = match source.at {
+            Path::Named(Kind::Container, _) => &["image", "privileged", "ports"],
+            Path::Named(Kind::Task, _) => &["image"],
+            Path::Fleet => &["deploy", "guards"],
+            Path::Named(..) => &[],
+        };
+        for (key, node) in keys.iter().filter_map(|key| Some((key, root.get(key)?))) {
+            add(format!("/{key}"), node);
+            node.items().iter().enumerate().for_each(|(index, item)| add(format!("/{key}/{index}"), item));
         }
-        Self(places)
     }
 
     /// Where it stands; what is not written, and what was not remembered, stands at the file's beginning.

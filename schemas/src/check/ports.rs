@@ -23,17 +23,11 @@ struct Wanted {
     place: Place,
 }
 
-/// Tells the faults that rendering shows. `desired` is what the files without a fault say.
-pub(super) fn faults(
-    tree: &Tree,
-    texts: &[Text<'_>],
-    renderable: &Renderable<'_>,
-    desired: &Desired,
-    faults: &mut Vec<Fault>,
-) {
+/// Tells the faults that rendering shows.
+pub(super) fn faults(tree: &Tree, texts: &[Text<'_>], renderable: &Renderable<'_>, faults: &mut Vec<Fault>) {
     let Ok(fleet) = "check/check".parse::<FleetId>() else { return };
-    let stand_in = stand_in(tree, renderable, desired);
-    let desired = stand_in.as_ref().unwrap_or(desired);
+    let stand_in = stand_in(tree, renderable);
+    let desired = stand_in.as_ref().unwrap_or(&tree.desired);
     let mut wanted: Vec<Wanted> = Vec::new();
     let mut published: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
     let mut spare = Vec::new();
@@ -69,14 +63,14 @@ fn rendered(source: &Source, root: &Node, fault: RenderFault) -> Fault {
 }
 
 /// What is desired where some files have faults: of their containers just the ports, of their variables what can be read.
-fn stand_in(tree: &Tree, renderable: &Renderable<'_>, desired: &Desired) -> Option<Desired> {
+fn stand_in(tree: &Tree, renderable: &Renderable<'_>) -> Option<Desired> {
     let lame = |source: &&Source| match source.of(Kind::Container) {
-        Some((name, _)) => source.file.is_none() || !renderable.containers.contains(name.as_str()),
-        None => source.file.is_none(),
+        Some((name, _)) => !source.sound || !renderable.containers.contains(name.as_str()),
+        None => !source.sound,
     };
     let mut lame = tree.sources.iter().filter(lame).peekable();
     lame.peek()?;
-    let mut desired = desired.clone();
+    let mut desired = tree.desired.clone();
     for source in lame {
         if let Some((name, root)) = source.of(Kind::Container) {
             let texts = root.get("ports").map(Node::items).unwrap_or_default().iter().filter_map(Node::text);

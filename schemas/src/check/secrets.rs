@@ -7,8 +7,8 @@ mod keys;
 mod shapes;
 
 use super::fault::{Fault, Place, quote};
-use super::tree::{Source, Tree};
-use crate::descriptors::{ALLOW, Kind, VALUE};
+use super::tree::Source;
+use crate::descriptors::{ALLOW, Kind, Path, VALUE};
 use crate::json::{Member, Node, Spot, Value};
 
 /// The code of such a fault.
@@ -19,22 +19,21 @@ const EXPECTED: &str = "no secret in a fleet's files: they stay in Git and in th
 const TAKE_OUT: &str = "take it out of the commit (`git commit --amend`); a secret store comes next, until then let the \
                         container read it from a volume";
 
-/// Tells every value that is most likely a secret. Other faults at its place are left out: they might quote it.
-pub(super) fn refuse(tree: &Tree, faults: &mut Vec<Fault>) {
-    let mut found = Vec::new();
-    for source in &tree.sources {
-        let Some(root) = &source.root else { continue };
-        let mut scan = Scan { source, found: &mut found };
-        match source.of(Kind::Variables) {
-            Some((_, root)) => root.members().iter().for_each(|member| scan.keyed(member)),
-            None => scan.node(root),
-        }
+/// Finds every value of a descriptor that is most likely a secret.
+pub(super) fn find(source: &Source, root: &Node, found: &mut Vec<Fault>) {
+    let mut scan = Scan { source, found };
+    match source.at {
+        Path::Named(Kind::Variables, _) => root.members().iter().for_each(|member| scan.keyed(member)),
+        _ => scan.node(root),
     }
-    if found.is_empty() {
-        return;
+}
+
+/// Tells what was found. Other faults at its place are left out: they might quote it.
+pub(super) fn refuse(found: Vec<Fault>, faults: &mut Vec<Fault>) {
+    if !found.is_empty() {
+        faults.retain(|fault| !found.iter().any(|secret| secret.place() == fault.place()));
+        faults.extend(found);
     }
-    faults.retain(|fault| !found.iter().any(|secret: &Fault| secret.place() == fault.place()));
-    faults.append(&mut found);
 }
 
 /// Tells the lines of a text that is no descriptor in which something looks like a secret.

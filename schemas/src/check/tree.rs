@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fault::{Fault, Place, quote};
-use super::{Content, EntryKind, MAX_BYTES, TreeFile, judge, rule};
-use crate::descriptors::{Desired, File, Files, Kind, Path};
+use super::places::Places;
+use super::{Content, EntryKind, MAX_BYTES, TreeFile, images, judge, rule, secrets};
+use crate::descriptors::{Desired, File, Kind, Path};
 use crate::json::{self, Node, Spot};
 use crate::names::Name;
 
@@ -20,8 +21,8 @@ pub(super) struct Source {
     pub(super) at: Path,
     /// The tree; none where nobody can say what its author meant.
     pub(super) root: Option<Node>,
-    /// What it says, where it is without a fault so far.
-    pub(super) file: Option<File>,
+    /// Whether its type could be read: the tree's `desired` holds what it says.
+    pub(super) sound: bool,
 }
 
 impl Source {
@@ -45,6 +46,12 @@ pub(super) struct Tree {
     pub(super) sources: Vec<Source>,
     /// The names of each kind, also of descriptors with faults: whoever names them has made no mistake.
     names: BTreeMap<Kind, BTreeSet<Name>>,
+    /// What the files without a fault say together.
+    pub(super) desired: Desired,
+    /// Where the keys stand that are judged by more than the tree.
+    pub(super) places: Places,
+    /// What is most likely a secret.
+    pub(super) secrets: Vec<Fault>,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Fault>,
 }
@@ -78,12 +85,6 @@ impl Tree {
     pub(super) fn has(&self, kind: Kind, name: &str) -> bool {
         let name = name.parse::<Name>();
         name.is_ok_and(|name| self.names.get(&kind).is_some_and(|names| names.contains(&name)))
-    }
-
-    /// What the files without a fault say together.
-    pub(super) fn desired(&self) -> Desired {
-        let files = self.sources.iter().filter_map(|source| Some((source.at.clone(), source.file.clone()?)));
-        Files(files.collect()).into()
     }
 
     /// Where a file belongs, from its path and its kind.
@@ -144,7 +145,8 @@ impl Tree {
         }
     }
 
-    /// Reads a descriptor and holds it to its schema.
+    /// Reads a descriptor and holds it to its schema. What can be told from it alone is told now: a second look at ten
+    /// thousand of them would fetch each from memory once more.
     fn take(&mut self, path: &str, at: Path, bytes: &[u8]) {
         let kind = match at {
             Path::Fleet => Kind::Fleet,
@@ -160,14 +162,23 @@ impl Tree {
         if let Some(root) = &root {
             self.faults.extend(judge::judge(rule::rule(kind), root, path));
         }
-        let mut file = None;
+        let mut sound = false;
         if let (Some(root), true) = (&root, self.faults.len() == before) {
             match File::read(&at, root.to_json()) {
-                Ok(read) => file = Some(read),
+                Ok(file) => {
+                    self.desired.set(&at, file);
+                    sound = true;
+                }
                 Err(error) => self.faults.push(unreadable(path, root, &error)),
             }
         }
-        self.sources.push(Source { path: path.to_owned(), at, root, file });
+        let source = Source { path: path.to_owned(), at, root, sound };
+        if let Some(root) = &source.root {
+            self.places.add(&source, root);
+            secrets::find(&source, root, &mut self.secrets);
+            images::fault(&source, root, &mut self.faults);
+        }
+        self.sources.push(source);
     }
 }
 

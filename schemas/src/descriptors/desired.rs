@@ -68,7 +68,8 @@ impl Desired {
         }
     }
 
-    fn set(&mut self, path: &Path, file: File) {
+    /// Takes one file, in place of the one that was there.
+    pub(crate) fn set(&mut self, path: &Path, file: File) {
         match (path, file) {
             (_, File::Fleet(fleet)) => self.fleet = fleet,
             (Path::Named(_, name), File::Node(it)) => drop(self.nodes.insert(name.clone(), it)),

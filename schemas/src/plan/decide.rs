@@ -6,7 +6,7 @@ use super::{Action, Plan, Reason, Step, impact, reasons};
 use crate::descriptors::{Container, Desired, Restart, VolumeClass};
 use crate::fleet::{Fleet, HealthState, ObservedContainer, State};
 use crate::names::{Name, NodeName};
-use crate::spec::{self, DigestKey, RenderFault, Spec};
+use crate::spec::{self, DigestKey, Port, RenderFault};
 use crate::template::{self, Part, Reference};
 
 /// The code of what lies on another node than the one that the fleet is bound to.
@@ -30,19 +30,18 @@ pub fn plan(fleet: &Fleet, desired: &Desired, key: &DigestKey) -> Result<Plan, P
 /// The same where the fleet has taken the push already; `before` is what was desired until then, and tells what changed.
 pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &DigestKey) -> Result<Plan, PlanError> {
     elsewhere(fleet, desired)?;
-    let mut specs = BTreeMap::new();
-    for name in desired.containers.keys() {
-        let spec = spec::render(&fleet.id, name, desired)
-            .map_err(|mut faults| PlanError { container: name.clone(), fault: Box::new(faults.swap_remove(0)) })?;
-        specs.insert(name, spec);
-    }
-
+    let mut ports = BTreeMap::new();
     let mut unchanged = Vec::new();
     let mut wanted = Vec::new();
     for (name, container) in &desired.containers {
-        let digest = spec::digest(key, &specs[name]);
+        let spec = spec::render(&fleet.id, name, desired)
+            .map_err(|mut faults| PlanError { container: name.clone(), fault: Box::new(faults.swap_remove(0)) })?;
+        let digest = spec::digest(key, &spec);
         match decide(fleet, before, desired, name, container, &digest) {
-            Some(step) => wanted.push(step),
+            Some(step) => {
+                wanted.push(step);
+                ports.insert(name, spec.ports);
+            }
             None => unchanged.push(name.clone()),
         }
     }
@@ -52,7 +51,7 @@ pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &Dige
         .iter()
         .filter(|(name, seen)| seen.state != State::Removed && !desired.containers.contains_key(name))
         .map(|(name, _)| step(name, Action::Remove, Vec::new()));
-    let mut steps = order(fleet, before, desired, &specs, removals.collect(), wanted);
+    let mut steps = order(fleet, before, desired, &ports, removals.collect(), wanted);
     steps.extend(impact::destroyed(fleet, desired, &steps));
     let (new_volumes, kept_volumes) = impact::volumes(fleet, before, desired, &steps);
     let down = impact::down(fleet, before, &steps);
@@ -156,7 +155,7 @@ fn order(
     fleet: &Fleet,
     previous: &Desired,
     desired: &Desired,
-    specs: &BTreeMap<&Name, Spec>,
+    ports: &BTreeMap<&Name, Vec<Port>>,
     removals: Vec<Step>,
     wanted: Vec<Step>,
 ) -> Vec<Step> {
@@ -180,7 +179,7 @@ fn order(
             }
         }
     }
-    for (i, j) in freed_ports(fleet, previous, specs, &steps) {
+    for (i, j) in freed_ports(fleet, previous, ports, &steps) {
         if !reaches(&before, j, i) {
             before[i].insert(j);
         }
@@ -223,10 +222,10 @@ pub(super) fn dependencies(container: &Container, desired: &Desired) -> BTreeSet
 fn freed_ports(
     fleet: &Fleet,
     previous: &Desired,
-    specs: &BTreeMap<&Name, Spec>,
+    ports: &BTreeMap<&Name, Vec<Port>>,
     steps: &[Step],
 ) -> Vec<(usize, usize)> {
-    let mut holders: BTreeMap<u16, Vec<(usize, spec::Port)>> = BTreeMap::new();
+    let mut holders: BTreeMap<u16, Vec<(usize, Port)>> = BTreeMap::new();
     for (j, step) in steps.iter().enumerate() {
         if matches!(step.action, Action::Remove | Action::Recreate)
             && let Ok(old) = spec::render(&fleet.id, &step.container, previous)
@@ -238,7 +237,7 @@ fn freed_ports(
     }
     let mut pairs = Vec::new();
     for (i, step) in steps.iter().enumerate().filter(|(_, step)| step.action != Action::Remove) {
-        for port in specs.get(&step.container).iter().flat_map(|spec| &spec.ports) {
+        for port in ports.get(&step.container).into_iter().flatten() {
             let clashing =
                 holders.get(&port.host).into_iter().flatten().filter(|(j, held)| *j != i && held.clashes_with(port));
             pairs.extend(clashing.map(|(j, _)| (i, *j)));

@@ -15,6 +15,10 @@ use clap::Parser;
 
 use self::cli::Command;
 
+/// Linear where glibc's own is not: a large fleet is very many small values.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     if let Some(hook) = called_as_hook() {
         return git::hook::main(&hook);

@@ -28,10 +28,7 @@ pub(super) fn find(text: &str) -> Option<&'static str> {
     if is_private_key(text) {
         return Some("a private key");
     }
-    let token = TOKENS.iter().find(|(_, begins, alphabet, least)| {
-        begins.iter().any(|begin| starts(text, begin).any(|rest| run(rest, *alphabet) >= *least))
-    });
-    if let Some((what, ..)) = token {
+    if let Some(what) = words(text).find_map(token) {
         return Some(what);
     }
     if is_web_token(text) {
@@ -56,12 +53,17 @@ fn dotted(byte: u8) -> bool {
     url_safe(byte) || byte == b'.'
 }
 
-/// What follows each `begin` that does not stand inside a word.
-fn starts<'a>(text: &'a str, begin: &'a str) -> impl Iterator<Item = &'a str> {
-    text.match_indices(begin).filter_map(move |(at, _)| {
-        let before = text[..at].bytes().next_back();
-        (!before.is_some_and(url_safe)).then(|| &text[at + begin.len()..])
-    })
+/// The text from each place on where a word begins.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let begins = |at: &usize| *at == 0 || !url_safe(text.as_bytes()[at - 1]);
+    text.char_indices().map(|(at, _)| at).filter(begins).map(|at| &text[at..])
+}
+
+/// The token that a word is, or begins with.
+fn token(word: &str) -> Option<&'static str> {
+    let is = |begin: &str, alphabet, least| word.strip_prefix(begin).is_some_and(|rest| run(rest, alphabet) >= least);
+    let found = TOKENS.iter().find(|(_, begins, alphabet, least)| begins.iter().any(|it| is(it, *alphabet, *least)));
+    found.map(|(what, ..)| *what)
 }
 
 /// How many characters of the alphabet the text begins with.
@@ -79,7 +81,7 @@ fn is_private_key(text: &str) -> bool {
 
 /// Three parts in base64, of which the first begins with `{"`.
 fn is_web_token(text: &str) -> bool {
-    starts(text, "eyJ").any(|rest| {
+    words(text).filter_map(|word| word.strip_prefix("eyJ")).any(|rest| {
         let parts: Vec<&str> = rest.split('.').take(3).collect();
         let [head, claims, signature] = parts.as_slice() else { return false };
         let whole = |part: &str| run(part, url_safe) == part.len();

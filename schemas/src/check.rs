@@ -12,6 +12,7 @@ mod images;
 mod inside;
 mod judge;
 mod nearest;
+mod network;
 mod places;
 mod ports;
 mod references;

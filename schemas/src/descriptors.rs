@@ -6,9 +6,11 @@
 mod container;
 mod desired;
 mod guards;
+mod mount;
 mod needs;
 mod node;
 mod parameters;
+mod runtime;
 mod task;
 mod written;
 
@@ -20,14 +22,19 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-pub use self::container::{Container, Health, Limits, Metrics, Restart, Stop};
+pub use self::container::{
+    Container, Health, Healthcheck, Limits, Metrics, NetworkMode, Off, OnUnhealthy, Restart, Stop,
+};
 pub use self::desired::{Changes, Desired, File, Files};
 pub use self::guards::{Day, Guard, Guards, Window};
+pub use self::mount::Mount;
+pub(crate) use self::mount::ONE_OF;
 pub use self::needs::{Condition, Needs};
 pub use self::node::Node;
 pub use self::parameters::{
     GROUP as PARAMETERS, Parameter, ParameterType, ParameterValue, Protect, Pushers, fill as fill_parameters,
 };
+pub use self::runtime::{Capabilities, Ipc, Log, Pid, Runtime, Ulimit};
 pub use self::task::{Missed, Schedule, Task, TaskLimits, TaskStep, User};
 pub(crate) use self::written::{ALLOW, VALUE};
 use crate::names::{Key, Name};
@@ -51,6 +58,11 @@ pub struct FleetFile {
     /// What a push to the deploy branch may not bring.
     #[serde(skip_serializing_if = "Guards::is_none")]
     pub guards: Guards,
+}
+
+/// What is left out where it says no more than its absence.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for FleetFile {

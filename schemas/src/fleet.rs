@@ -12,6 +12,7 @@ use crate::descriptors::Desired;
 use crate::event::StepStatus;
 use crate::names::{FleetId, Key, Name, NodeName, Oid};
 use crate::plan::Step;
+use crate::spec::Updatable;
 use crate::work::Change;
 
 /// A fleet at a position. Never validates and never fails on an accepted event.
@@ -77,7 +78,7 @@ pub struct Observed {
 }
 
 /// A container, as it was last seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObservedContainer {
     /// Docker's word.
     pub state: State,
@@ -93,6 +94,9 @@ pub struct ObservedContainer {
     pub spec: Option<String>,
     /// The label `fleetlog.commit`.
     pub commit: Option<Oid>,
+    /// What Docker shows of what can be changed while it runs; none: an older fleetlog saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Updatable>,
     /// How it ended.
     pub exit_code: Option<i64>,
     /// Docker's own time of the newest change that counted, and which it was.

@@ -7,10 +7,10 @@
 use jiff::Timestamp;
 
 use crate::check::{Checked, Fault, Place, quote};
-use crate::descriptors::{Desired, Guard, Guards, Kind, Path};
+use crate::descriptors::{Desired, Guard, Guards, Kind, Mount, NetworkMode, Path};
 use crate::image::{Pinned, pinned};
 use crate::names::Owner;
-use crate::spec::resolve;
+use crate::spec::{escape, resolve};
 use crate::window;
 
 /// How many removed files a fault names at most.
@@ -33,6 +33,7 @@ pub struct Law<'a> {
 pub fn hits(checked: &Checked, law: Law<'_>) -> Vec<Fault> {
     let mut judge = Judge { law, checked, faults: Vec::new() };
     judge.privileged();
+    judge.host();
     judge.images();
     judge.removals();
     judge.windows();
@@ -47,6 +48,16 @@ pub fn names(faults: &[Fault]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// Whether Docker's socket lies at this path of the node, or below it.
+fn holds_docker(path: &str) -> bool {
+    let parts = |path: &'static str| path.split('/').filter(|it| !it.is_empty() && *it != ".");
+    let seen: Vec<&str> = path.split('/').filter(|it| !it.is_empty() && *it != ".").collect();
+    ["/var/run/docker.sock", "/run/docker.sock"].into_iter().any(|socket| {
+        let socket: Vec<&str> = parts(socket).collect();
+        socket.starts_with(&seen)
+    })
 }
 
 struct Judge<'a> {
@@ -82,6 +93,36 @@ impl<'a> Judge<'a> {
             let place = self.checked.places.find(&format!("containers/{name}.json"), "/privileged");
             let seen = format!("container {} is privileged", quote(name.as_str()));
             self.hit(place, "guard-privileged", seen, format!("no `privileged`: {whose} forbids it"), Vec::new());
+        }
+    }
+
+    /// What of the node containers see: its files, its network, its Docker.
+    fn host(&mut self) {
+        let (mounts, docker) = (self.forbids(|it| it.host_mounts), self.forbids(|it| it.docker_socket));
+        let network = self.forbids(|it| it.host_network);
+        for (name, container) in &self.checked.desired.containers {
+            let (file, whose_name) = (format!("containers/{name}.json"), quote(name.as_str()));
+            if let (Some(whose), Some(NetworkMode::Host)) = (&network, &container.network) {
+                let place = self.checked.places.find(&file, "/network");
+                let seen = format!("container {whose_name} is in the node's network");
+                let expected = format!("another network: {whose} forbids the node's");
+                self.hit(place, "guard-host-network", seen, expected, Vec::new());
+            }
+            for (path, mount) in &container.volumes {
+                let Mount::Host { host, .. } = mount else { continue };
+                let host = resolve(host, &self.checked.desired).unwrap_or_else(|_| host.clone());
+                let place = || self.checked.places.find(&file, &format!("/volumes/{}", escape(path)));
+                if let Some(whose) = docker.as_ref().filter(|_| holds_docker(&host)) {
+                    let seen = format!("container {whose_name} gets at Docker's socket through {}", quote(&host));
+                    let expected = format!("no way to the node's Docker: {whose} forbids it");
+                    self.hit(place(), "guard-docker-socket", seen, expected, Vec::new());
+                }
+                if let Some(whose) = &mounts {
+                    let seen = format!("container {whose_name} mounts {} of the node", quote(&host));
+                    let expected = format!("volumes of the fleet only: {whose} forbids the node's files");
+                    self.hit(place(), "guard-host-mounts", seen, expected, Vec::new());
+                }
+            }
         }
     }
 

@@ -97,6 +97,13 @@ pub struct Step {
     pub after: Vec<u32>,
 }
 
+impl Step {
+    /// Whether it makes a container.
+    pub(crate) const fn makes(&self) -> bool {
+        matches!(self.action, Action::Create | Action::Recreate)
+    }
+}
+
 /// What to do to a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -105,6 +112,8 @@ pub enum Action {
     Create,
     /// It is another than it should be: stop it, remove it, make it anew with its name and volumes.
     Recreate,
+    /// Docker can make it what it should be while it runs: limits, restart policy.
+    Update,
     /// It is as it should be but does not run, or not well: start it again.
     Restart,
     /// It runs and its check has not passed yet: wait for it.

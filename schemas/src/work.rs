@@ -11,7 +11,7 @@ use crate::descriptors::Condition;
 use crate::names::{FleetId, Name, NodeName, Oid};
 use crate::plan::Action;
 use crate::runs::RunReport;
-use crate::spec::{Readiness, Spec};
+use crate::spec::{Readiness, Spec, Updatable};
 
 /// One step for one agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,8 +45,11 @@ pub struct Command {
 pub struct Target {
     /// What Docker is asked for.
     pub spec: Spec,
-    /// The keyed digest of `spec`.
+    /// The keyed digest of `spec`, for its label.
     pub digest: String,
+    /// What an older fleetlog wrote there for the same container.
+    #[serde(default)]
+    pub digest_before: String,
     /// How to know that it is ready.
     pub readiness: Readiness,
     /// Volumes that have to exist: the descriptor's name → the name in Docker.
@@ -115,7 +118,7 @@ pub struct StepReport {
 }
 
 /// A container changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContainerReport {
     /// Whose container it is.
     pub fleet: FleetId,
@@ -133,6 +136,9 @@ pub struct ContainerReport {
     pub spec: Option<String>,
     /// The label `fleetlog.commit`.
     pub commit: Option<Oid>,
+    /// What Docker shows of what can be changed while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Updatable>,
     /// Whether a health check watches it: Docker's, or an HTTP probe of the agent.
     pub checked: bool,
     /// How it ended.
@@ -151,6 +157,8 @@ pub enum Change {
     Created,
     /// It runs.
     Started,
+    /// Docker was told other limits or another restart policy.
+    Updated,
     /// Its check passes.
     Healthy,
     /// Its check fails.

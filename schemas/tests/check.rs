@@ -140,24 +140,24 @@ fn keys() {
         ],
         expect![[r#"
             containers/api.json:2:3: unknown key `imagee`
-              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `privileged`, `restart`, `stop`, `volumes`
+              expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `entrypoint`, `env`, `extra_hosts`, `group_add`, `health`, `hostname`, `image`, …
               hint: did you mean `image`?
             containers/api.json:3:3: unknown key `environment`
-              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `privileged`, `restart`, `stop`, `volumes`
+              expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `entrypoint`, `env`, `extra_hosts`, `group_add`, `health`, `hostname`, `image`, …
               hint: did you mean `env`?
             containers/api.json:4:3: unknown key `memory`
-              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `privileged`, `restart`, `stop`, `volumes`
+              expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `entrypoint`, `env`, `extra_hosts`, `group_add`, `health`, `hostname`, `image`, …
               hint: `memory` belongs inside `limits`
             containers/api.json:5:3: unknown key `zzz`
-              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `privileged`, `restart`, `stop`, `volumes`
+              expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `entrypoint`, `env`, `extra_hosts`, `group_add`, `health`, `hostname`, `image`, …
             containers/db.json:1:29: unknown key `comand` in `health`
-              expected: one of `command`, `http`, `interval`, `port`, `retries`, `timeout`, `within`
+              expected: one of `command`, `http`, `interval`, `on_unhealthy`, `port`, `retries`, `start_period`, `timeout`, `within`
               hint: did you mean `command`?
             containers/db.json:1:63: unknown key `cpu` in `limits`
-              expected: one of `cpus`, `memory`
+              expected: one of `cpus`, `io_weight`, `memory`, `pids`, `swap`
               hint: did you mean `cpus`?
             containers/db.json:1:75: unknown key `\u{1b}[31m`
-              expected: one of `command`, `env`, `health`, `image`, `limits`, `metrics`, `needs`, `ports`, `privileged`, `restart`, `stop`, `volumes`
+              expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `entrypoint`, `env`, `extra_hosts`, `group_add`, `health`, `hostname`, `image`, …
             containers/none.json:1:1: missing key `image`
               expected: `image`, a string
             tasks/t.json:1:30: unknown key `runs` in item 1 of `steps`
@@ -669,7 +669,7 @@ fn ports() {
               expected: each host port once
               hint: give all but one of them another port before the first `:`
             containers/a.json:2:48: `80` is no port mapping
-              expected: `[address:]host:container[/tcp|udp]`, such as "127.0.0.1:8080:80"
+              expected: `[address:]host:container[/tcp|udp]`, such as "127.0.0.1:8080:80", or two ranges of the same length
               hint: write "127.0.0.1:80:80"
             containers/b.json:2:34: host port 7000/tcp is published 2 times
               also: containers/b.json:2:54

@@ -39,6 +39,7 @@ fn container() -> impl Strategy<Value = Data> {
                 image: None,
                 spec: Some(format!("v1:{docker}")),
                 commit: None,
+                live: None,
                 checked: true,
                 exit_code,
                 out_of_memory: false,

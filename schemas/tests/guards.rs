@@ -196,3 +196,38 @@ fn faults_of_guards_are_told_at_their_place() {
     // What is written out as the default is none.
     assert!(guards(r#"{ "privileged": "allow", "windows": [], "$comment": "why" }"#).is_none());
 }
+
+#[test]
+fn what_of_the_node_a_container_sees() {
+    let tree = tree(&[
+        ("containers/a.json", r#"{ "image": "x:1", "network": "host" }"#),
+        (
+            "containers/b.json",
+            r#"{ "image": "x:1", "volumes": { "/var/run": { "host": "{{ variables.app.run }}" } } }"#,
+        ),
+        ("containers/c.json", r#"{ "image": "x:1", "volumes": { "/www": { "host": "/srv/www" } } }"#),
+        ("variables/app.json", r#"{ "run": "/var/./run/" }"#),
+    ]);
+    holds(
+        &told(r#"{ "host_mounts": "forbid", "host_network": "forbid", "docker_socket": "forbid" }"#, None, &tree, None),
+        expect![[r#"
+            containers/a.json:1:30: container `a` is in the node's network
+              expected: another network: the policy of owner `acme` forbids the node's
+              hint: who is `owner` with `acme` can let one push pass: git push -o override="why"
+            containers/b.json:1:44: container `b` gets at Docker's socket through `/var/./run/`
+              expected: no way to the node's Docker: the policy of owner `acme` forbids it
+              hint: who is `owner` with `acme` can let one push pass: git push -o override="why"
+            containers/b.json:1:44: container `b` mounts `/var/./run/` of the node
+              expected: volumes of the fleet only: the policy of owner `acme` forbids the node's files
+              hint: who is `owner` with `acme` can let one push pass: git push -o override="why"
+            containers/c.json:1:40: container `c` mounts `/srv/www` of the node
+              expected: volumes of the fleet only: the policy of owner `acme` forbids the node's files
+              hint: who is `owner` with `acme` can let one push pass: git push -o override="why"
+            4 faults in 3 files"#]],
+    );
+    holds(&told(r#"{ "docker_socket": "forbid" }"#, None, &tree, None), expect![[r#"
+        containers/b.json:1:44: container `b` gets at Docker's socket through `/var/./run/`
+          expected: no way to the node's Docker: the policy of owner `acme` forbids it
+          hint: who is `owner` with `acme` can let one push pass: git push -o override="why"
+        1 fault in 1 file"#]]);
+}

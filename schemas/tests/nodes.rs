@@ -92,6 +92,7 @@ fn what_is_on_another_node_is_not_moved() {
         image: None,
         spec: None,
         commit: None,
+        live: None,
         exit_code: None,
         newest: (1, Change::Started),
         since: 1,

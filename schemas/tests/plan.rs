@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
 
 use expect_test::{Expect, expect};
-use schemas::descriptors::{Desired, File, Files, Path};
+use schemas::descriptors::{Desired, File, Files, Path, Restart};
 use schemas::event::{
     ContainerChange, Data, Draft, Event, GitPushed, RolloutPlanned, RolloutStep, RolloutSucceeded, Scope, Sighting,
     StepStatus, ThingChange,
@@ -124,6 +124,7 @@ fn change(name: &str, at_ns: i64, spec: Option<String>) -> ContainerChange {
         image: None,
         spec,
         commit: Some("a".repeat(40).parse().unwrap()),
+        live: None,
         checked: true,
         exit_code: None,
         out_of_memory: false,
@@ -196,7 +197,7 @@ fn what_docker_does_not_see_changes_nothing() {
         &with(shop(), "containers/worker.json", worker),
         expect![[r#"
             plan: nothing to do, 3 containers are as they should be
-              ~ live       containers/worker  metrics: {"path":"/metrics","port":80} is new; needs: {"db":"started"} is new; the container is not touched
+              ~ live       containers/worker  metrics.path: "/metrics" is new; metrics.port: 80 is new; needs.db: "started" is new; the container is not touched
         "#]],
     );
 }
@@ -225,15 +226,139 @@ fn a_changed_field_is_the_reason() {
         &with(shop(), "containers/worker.json", worker),
         expect![[r#"
             plan: 1 to re-create, 2 unchanged
-              ~ re-create  worker  env: {"A":"b"} is new
+              ~ re-create  worker  env.A: "b" is new
                                    image: "tool:1" → "tool:2"
-                                   limits: {"memory":"64MiB"} is new
+                                   limits.memory: "64MiB" is new
                                    down while it stops and until it runs again
               = unchanged  api, db
             touches 1 of 3 containers, 1 is down while it stops and until it runs again
             worker after []
         "#]],
     );
+}
+
+/// One container, as `files` say, that Docker shows with these limits.
+fn running_with(files: &Value, label: impl Fn(&spec::Digests) -> String) -> Fleet {
+    let mut fleet = running(files);
+    let desired = desired(files);
+    let specs = desired.containers.keys().map(|name| {
+        let spec = spec::render(&id(), name, &desired).unwrap();
+        (name.to_string(), label(&spec::digests(&key(), &spec)), spec.live())
+    });
+    for (position, (name, label, live)) in (500..).zip(specs.collect::<Vec<_>>()) {
+        let change = ContainerChange { live: Some(live), ..change(&name, 20, Some(label)) };
+        fleet.apply(&event(position, Data::ContainerHealthy(change)));
+    }
+    fleet
+}
+
+#[test]
+fn limits_and_the_restart_policy_change_while_it_runs() {
+    let of = |limits: Value, restart: &str| json!({ "containers/a.json": { "image": "x:1", "limits": limits, "restart": restart } });
+    let fleet = running_with(&of(json!({ "memory": "64MiB" }), "always"), |it| it.now.clone());
+    check(
+        &fleet,
+        &of(json!({ "memory": "128MiB", "cpus": 0.5 }), "no"),
+        expect![[r#"
+            plan: 1 to update
+              ~ update     a  limits.cpus: 0.5 is new
+                              limits.memory: "64MiB" → "128MiB"
+                              restart: "always" → "no"
+            touches 1 of 1 container, nothing that runs is stopped
+            a after []
+        "#]],
+    );
+    // A limit that goes takes another container, and so does swap.
+    check(
+        &fleet,
+        &of(json!({}), "always"),
+        expect![[r#"
+            plan: 1 to re-create
+              ~ re-create  a  limits.memory: "64MiB" → none
+                              down while it stops and until it runs again
+            touches 1 of 1 container, 1 is down while it stops and until it runs again
+            a after []
+        "#]],
+    );
+    check(
+        &fleet,
+        &of(json!({ "memory": "64MiB", "swap": "1MiB" }), "always"),
+        expect![[r#"
+        plan: 1 to re-create
+          ~ re-create  a  limits.swap: "1MiB" is new
+                          down while it stops and until it runs again
+        touches 1 of 1 container, 1 is down while it stops and until it runs again
+        a after []
+    "#]],
+    );
+    // Another hand changed it: what runs is not what should be.
+    let mut drifted = fleet.clone();
+    let live = spec::Updatable { restart: Restart::No, ..Default::default() };
+    let label = drifted.observed.containers.values().next().unwrap().spec.clone();
+    let change = ContainerChange { live: Some(live), ..change("a", 30, label) };
+    drifted.apply(&event(900, Data::ContainerUpdated(change)));
+    check(
+        &drifted,
+        &of(json!({ "memory": "64MiB" }), "always"),
+        expect![[r#"
+            plan: 1 to update
+              ~ update     a  limits.memory: "64MiB" is new
+                              restart: "no" → "always"
+            touches 1 of 1 container, nothing that runs is stopped
+            a after []
+        "#]],
+    );
+}
+
+#[test]
+fn a_container_of_an_older_fleetlog_is_known_again() {
+    let of = |memory: &str| json!({ "containers/a.json": { "image": "x:1", "limits": { "memory": memory } } });
+    let fleet = running_with(&of("64MiB"), |it| it.before.clone());
+    check(
+        &fleet,
+        &of("64MiB"),
+        expect![[r#"
+        plan: nothing to do, 1 container is as it should be
+    "#]],
+    );
+    // Its label is over its limits as well, and Docker changes no label.
+    check(
+        &fleet,
+        &of("128MiB"),
+        expect![[r#"
+        plan: 1 to re-create
+          ~ re-create  a  limits.memory: "64MiB" → "128MiB"
+                          down while it stops and until it runs again
+        touches 1 of 1 container, 1 is down while it stops and until it runs again
+        a after []
+    "#]],
+    );
+}
+
+#[test]
+fn who_is_in_the_network_of_another_is_made_anew_with_it() {
+    let of = |image: &str| {
+        json!({
+            "containers/web.json": { "image": image },
+            "containers/log.json": { "image": "y:1", "network": "container:web" },
+            "containers/host.json": { "image": "y:1", "network": "host" },
+        })
+    };
+    let fleet = running_with(&of("x:1"), |it| it.now.clone());
+    check(&fleet, &of("x:1"), expect![[r#"
+        plan: nothing to do, 3 containers are as they should be
+    "#]]);
+    check(&fleet, &of("x:2"), expect![[r#"
+        plan: 2 to re-create, 1 unchanged
+          ~ re-create  web  image: "x:1" → "x:2"
+                            down while it stops and until it runs again
+          ~ re-create  log  network of web
+                            down while it stops and until it runs again
+          = unchanged  host
+        touches 2 of 3 containers, 2 are down while they stop and until they run again
+        web after []
+        log after [0]
+    "#]]);
 }
 
 #[test]
@@ -432,12 +557,12 @@ fn what_is_not_touched_is_told_too() {
         &running(&before),
         &after,
         expect![[r#"
-        plan: nothing to do, 3 containers are as they should be
-          ~ live       containers/worker  metrics: {"path":"/metrics","port":80} is new; the container is not touched
-          ~ live       tasks/greet  steps: [{"run":["true"]}] → [{"run":["false"]}]; from its next run on
-          ~ live       tasks/new  new: it can be run
-          ~ live       tasks/old  gone: no further run
-    "#]],
+            plan: nothing to do, 3 containers are as they should be
+              ~ live       containers/worker  metrics.path: "/metrics" is new; metrics.port: 80 is new; the container is not touched
+              ~ live       tasks/greet  steps: [{"run":["true"]}] → [{"run":["false"]}]; from its next run on
+              ~ live       tasks/new  new: it can be run
+              ~ live       tasks/old  gone: no further run
+        "#]],
     );
 }
 

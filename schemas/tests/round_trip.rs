@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use schemas::check::{Content, EntryKind, TreeFile, check};
 use schemas::descriptors::{
-    Condition, Container, Desired, FleetFile, Guards, Health, Limits, Metrics, Missed, Needs, Restart, Schedule, Stop,
-    Task, TaskLimits, TaskStep, User, VariableValue, Variables, Volume, VolumeClass,
+    Capabilities, Condition, Container, Desired, FleetFile, Guards, Health, Healthcheck, Ipc, Limits, Log, Metrics,
+    Missed, Mount, Needs, Off, OnUnhealthy, Pid, Restart, Runtime, Schedule, Stop, Task, TaskLimits, TaskStep, Ulimit,
+    User, VariableValue, Variables, Volume, VolumeClass,
 };
 use schemas::names::{Key, Name};
 use schemas::spec;
@@ -41,6 +42,10 @@ fn env() -> impl Strategy<Value = BTreeMap<String, String>> {
     prop::collection::btree_map("[A-Z_][A-Z0-9_.]{0,8}", text(), 0..4)
 }
 
+fn healthcheck() -> impl Strategy<Value = Healthcheck> {
+    prop_oneof![Just(Healthcheck::Off(Off::None)), health().prop_map(Healthcheck::On)]
+}
+
 fn health() -> impl Strategy<Value = Health> {
     let probe = prop_oneof![
         argv().prop_map(|command| (Some(command), None, None)),
@@ -48,6 +53,8 @@ fn health() -> impl Strategy<Value = Health> {
     ];
     (probe, span(), span(), span(), 1..=100_u32).prop_map(
         |((command, http, port), interval, timeout, within, retries)| Health {
+            start_period: command.as_ref().map(|_| within),
+            on_unhealthy: if retries % 2 == 0 { OnUnhealthy::Restart } else { OnUnhealthy::Report },
             command,
             http,
             port,
@@ -62,7 +69,14 @@ fn health() -> impl Strategy<Value = Health> {
 fn limits() -> impl Strategy<Value = Limits> {
     let memory = prop::option::of((0..1_u64 << 39).prop_map(Size));
     let cpus = prop::option::of((1..=102_400_u32).prop_map(|hundredths| f64::from(hundredths) / 100.0));
-    (memory, cpus).prop_map(|(memory, cpus)| Limits { memory, cpus })
+    let rest = (prop::option::of(1..9_u32), prop::option::of(10..=1_000_u16), any::<bool>());
+    (memory, cpus, rest).prop_map(|(memory, cpus, (pids, io_weight, swap))| Limits {
+        memory,
+        cpus,
+        swap: memory.filter(|_| swap),
+        pids,
+        io_weight,
+    })
 }
 
 fn restart() -> impl Strategy<Value = Restart> {
@@ -72,11 +86,62 @@ fn restart() -> impl Strategy<Value = Restart> {
 fn container() -> impl Strategy<Value = Container> {
     let stop = ("(SIG)?(TERM|USR1|RTMIN\\+3)", span()).prop_map(|(signal, grace)| Stop { signal, grace });
     let metrics = prop::option::of((1..=u16::MAX, "/[a-z]{0,5}").prop_map(|(port, path)| Metrics { port, path }));
-    let what = ("[a-z]{1,5}(:[0-9])?", prop::option::of(argv()), env(), prop::option::of(health()));
-    (what, restart(), stop, limits(), metrics, any::<bool>()).prop_map(
-        |((image, command, env, health), restart, stop, limits, metrics, privileged)| {
-            let (ports, volumes, needs) = (Vec::new(), BTreeMap::new(), Needs::default());
-            Container { image, command, env, ports, volumes, needs, restart, stop, health, limits, metrics, privileged }
+    let what = ("[a-z]{1,5}(:[0-9])?", prop::option::of(argv()), env(), prop::option::of(healthcheck()));
+    (what, restart(), stop, limits(), metrics, (any::<bool>(), runtime())).prop_map(
+        |((image, command, env, health), restart, stop, limits, metrics, (privileged, runtime))| {
+            let (ports, volumes, needs, network) = (Vec::new(), BTreeMap::new(), Needs::default(), None);
+            Container {
+                image,
+                command,
+                env,
+                ports,
+                volumes,
+                network,
+                needs,
+                restart,
+                stop,
+                health,
+                limits,
+                metrics,
+                privileged,
+                runtime,
+            }
+        },
+    )
+}
+
+fn runtime() -> impl Strategy<Value = Runtime> {
+    let lists = (prop::option::of(argv()), prop::collection::vec(text(), 0..2));
+    let maps = (env(), prop::collection::btree_map("[a-z]{1,6}", (-1..9_i64, -1..9_i64), 0..3));
+    (lists, maps, any::<[bool; 6]>(), prop::option::of(0..1_u64 << 39)).prop_map(
+        |((entrypoint, list), (map, ulimits), is, size)| Runtime {
+            entrypoint,
+            working_dir: is[0].then(|| "/srv".to_owned()),
+            user: is[1].then(|| "1000:1000".to_owned()),
+            group_add: list.clone(),
+            hostname: is[2].then(|| "web".to_owned()),
+            labels: map.clone(),
+            extra_hosts: BTreeMap::from([("up".to_owned(), "host-gateway".to_owned())]),
+            dns: vec!["192.0.2.53".to_owned()],
+            dns_search: list.clone(),
+            devices: vec!["/dev/null:/dev/nil:r".to_owned()],
+            shm_size: size.map(Size),
+            ulimits: ulimits.into_iter().map(|(name, (soft, hard))| (name, Ulimit { soft, hard })).collect(),
+            sysctls: map.clone(),
+            capabilities: Capabilities { add: vec!["NET_ADMIN".to_owned()], drop: vec!["ALL".to_owned()] },
+            security_opt: list,
+            read_only: is[3],
+            init: is[4],
+            pid: is[5].then_some(Pid::Host),
+            ipc: is[0].then_some(Ipc::Shareable),
+            platform: is[1].then(|| "linux/arm64".to_owned()),
+            tty: is[2],
+            log: size.map(|size| Log {
+                max_size: Some(Size(size)),
+                max_files: Some(2),
+                options: map,
+                ..Log::default()
+            }),
         },
     )
 }
@@ -153,6 +218,21 @@ fn desired() -> impl Strategy<Value = Desired> {
         })
 }
 
+/// A volume, as a whole and in part, and what is none.
+fn mounts(volume: Option<&Name>, size: usize) -> BTreeMap<String, Mount> {
+    let (size, read_only) = (size as u64, size % 2 == 0);
+    let mut mounts = BTreeMap::from([
+        ("/host".to_owned(), Mount::Host { host: "/srv".to_owned(), read_only }),
+        ("/tmp".to_owned(), Mount::Tmpfs { tmpfs: Size(size) }),
+    ]);
+    mounts.extend(volume.map(|it| ("/data".to_owned(), Mount::volume(it.clone()))));
+    mounts.extend(volume.map(|it| {
+        let part = Mount::Volume { volume: it.clone(), subpath: Some("in".to_owned()), read_only };
+        ("/part".to_owned(), part)
+    }));
+    mounts
+}
+
 /// What has to fit together: each container needs and refers to those before it, and has a port and a volume.
 fn connect(desired: &mut Desired) {
     let volume = desired.volumes.keys().next().cloned();
@@ -160,7 +240,7 @@ fn connect(desired: &mut Desired) {
     for (name, container) in &mut desired.containers {
         let port = 8000 + before.len();
         container.ports = vec![format!("127.0.0.1:{port}:80"), format!("{port}:{{{{ variables.fixed.two }}}}/udp")];
-        container.volumes = volume.iter().map(|it| ("/data".to_owned(), it.clone())).collect();
+        container.volumes = mounts(volume.as_ref(), before.len());
         if let Some(last) = before.last() {
             container.needs.0.insert(last.clone(), Condition::Started);
             container.env.insert(

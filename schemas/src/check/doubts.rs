@@ -15,7 +15,7 @@ pub(super) fn tell(tree: &Tree, texts: &[Text<'_>], warnings: &mut Vec<Fault>) {
             warnings.extend(root.get("command").and_then(|it| one_argument(source, it)));
             let health = root.get("health");
             warnings.extend(health.and_then(|it| it.get("command")).and_then(|it| one_argument(source, it)));
-            let slow = tree.desired.containers.get(name).and_then(|it| it.health.as_ref());
+            let slow = tree.desired.containers.get(name).and_then(|it| it.health.as_ref()?.check());
             if let (Some(health), Some(node)) = (slow, health)
                 && health.command.is_some()
                 && health.interval >= health.within

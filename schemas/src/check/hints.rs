@@ -75,6 +75,25 @@ pub(super) fn turned_round<'n>(key: &'n str, node: &'n Node) -> Option<(&'n str,
     (!key.starts_with('/')).then_some((path, key))
 }
 
+/// What to write for what other tools mount by a path of the node, or read-only.
+pub(super) fn mount_hint(label: &str, text: &str) -> Option<String> {
+    if !label.starts_with("`/") || !is_short(text) {
+        return None;
+    }
+    if text.starts_with('/') {
+        return Some(format!("a path of the node is written {{ \"host\": \"{text}\" }}"));
+    }
+    if text.starts_with(['.', '~']) {
+        return Some("a path of the node is absolute: write { \"host\": \"/…\" }".to_owned());
+    }
+    let (volume, how) = text.split_once(':')?;
+    let volume = volume.parse::<Name>().ok()?;
+    match how {
+        "ro" => Some(format!("write {{ \"volume\": \"{volume}\", \"read_only\": true }}")),
+        _ => Some(format!("write \"{volume}\"")),
+    }
+}
+
 /// What to say about it.
 pub(super) fn turned_round_hint(path: &str, volume: &str) -> Option<String> {
     let volume = volume.trim_start_matches("./").to_lowercase().replace(['_', '.'], "-").parse::<Name>().ok()?;

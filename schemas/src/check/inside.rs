@@ -4,7 +4,7 @@ use super::fault::{Fault, Place, quote};
 use super::nearest::{MAX_HINTED, did_you_mean, one_of};
 use super::tree::{Source, Tree};
 use super::{judge, rule};
-use crate::descriptors::{Kind, Path, Restart};
+use crate::descriptors::{Kind, ONE_OF, Path, Restart};
 use crate::json::{Node, Spot, Value};
 
 /// Tells all faults of one descriptor.
@@ -14,6 +14,9 @@ pub(super) fn read(tree: &Tree, source: &Source, faults: &mut Vec<Fault>) {
         mounts(tree, source, root, faults);
         environment(source, root, faults);
         needs(tree, source, name.as_str(), root, faults);
+        super::network::read(tree, source, name.as_str(), root, faults);
+        reserved(source, root, faults);
+        swap(source, root, faults);
     }
     if let Some((_, root)) = source.of(Kind::Task) {
         environment(source, root, faults);
@@ -41,7 +44,7 @@ fn only_node(tree: &Tree, source: &Source, faults: &mut Vec<Fault>) {
 }
 
 fn health(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
-    let Some(health) = root.get("health") else { return };
+    let Some(health) = root.get("health").filter(|it| it.text().is_none()) else { return };
     let as_wanted = rule::rule(Kind::Container).properties.get("health").is_some_and(|it| judge::is_sound(it, health));
     if !as_wanted {
         return;
@@ -73,6 +76,10 @@ fn health(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
         }
         _ => {}
     }
+    if let (Some(_), Some(period)) = (health.get("http"), health.get("start_period")) {
+        let seen = "`start_period` beside `http`";
+        fault(period, seen, "`start_period` beside `command` only", "`within` says how long `http` may take at first");
+    }
 }
 
 fn mounts(tree: &Tree, source: &Source, root: &Node, faults: &mut Vec<Fault>) {
@@ -95,14 +102,16 @@ fn mounts(tree: &Tree, source: &Source, root: &Node, faults: &mut Vec<Fault>) {
         } else {
             paths.push((path.trim_end_matches('/'), path, place));
         }
-        if let Some(volume) = member.node.text()
+        full_mount(source, &member.node, faults);
+        let named = member.node.get("volume").unwrap_or(&member.node);
+        if let Some(volume) = named.text()
             && volume.parse::<crate::names::Name>().is_ok()
             && !tree.has(Kind::Volume, volume)
         {
             let known = || tree.names(Kind::Volume);
             let near = if faults.len() < MAX_HINTED { did_you_mean(volume, known()) } else { None };
             let hint = near.unwrap_or_else(|| format!("declare it in `volumes/{volume}.json`"));
-            let place = source.place(member.node.spot);
+            let place = source.place(named.spot);
             faults.push(
                 Fault::new(
                     place,
@@ -122,6 +131,50 @@ fn mounts(tree: &Tree, source: &Source, root: &Node, faults: &mut Vec<Fault>) {
             let fault = Fault::new(place.clone(), "duplicate-mount", seen, "each path once");
             faults.push(fault.also(vec![same[0].2.clone()]));
         }
+    }
+}
+
+/// What an object says that stands for a mount.
+fn full_mount(source: &Source, mount: &Node, faults: &mut Vec<Fault>) {
+    if !matches!(mount.value, Value::Object(_)) {
+        return;
+    }
+    let kinds = ["volume", "host", "tmpfs"].map(|key| (key, mount.get(key)));
+    let mut said = kinds.iter().filter_map(|(key, node)| Some((*key, (*node)?)));
+    let mut fault = |node: &Node, seen: String, expected: &str| {
+        faults.push(Fault::new(source.place(node.spot), "bad-mount", seen, expected));
+    };
+    match (said.next(), said.next()) {
+        (None, _) => fault(mount, "a mount of nothing".to_owned(), ONE_OF),
+        (Some((first, _)), Some((second, node))) => fault(node, format!("`{second}` beside `{first}`"), ONE_OF),
+        (Some((kind, _)), None) => {
+            for (key, fits) in [("subpath", &["volume"][..]), ("read_only", &["volume", "host"])] {
+                if let Some(node) = mount.get(key).filter(|_| !fits.contains(&kind)) {
+                    let expected = format!("`{key}` beside `{}` only", fits.join("` or `"));
+                    fault(node, format!("`{key}` beside `{kind}`"), &expected);
+                }
+            }
+        }
+    }
+}
+
+/// Labels by which we know what is ours.
+fn reserved(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
+    for member in root.get("labels").map(Node::members).unwrap_or_default() {
+        if member.key.starts_with("fleetlog.") {
+            let seen = format!("the label {}", quote(&member.key));
+            let expected = "a label that does not begin with `fleetlog.`: those say whose a container is";
+            faults.push(Fault::new(source.place(member.spot), "reserved-label", seen, expected));
+        }
+    }
+}
+
+/// Docker counts swap together with the memory.
+fn swap(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
+    let Some(limits) = root.get("limits") else { return };
+    if let (Some(swap), None) = (limits.get("swap"), limits.get("memory")) {
+        let fault = Fault::new(source.place(swap.spot), "bad-limit", "`swap` without `memory`", "`memory` beside it");
+        faults.push(fault.hint("such as \"memory\": \"512MiB\"".to_owned()));
     }
 }
 

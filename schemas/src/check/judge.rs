@@ -8,17 +8,24 @@ use crate::descriptors::{ALLOW, VALUE};
 use crate::json::{Member, Node, Spot, Value};
 
 /// What people coming from other tools write, and what it is called here.
-const ALIASES: [(&str, &str); 10] = [
+const ALIASES: [(&str, &str); 17] = [
     ("args", "command"),
+    ("cap_add", "capabilities"),
+    ("cap_drop", "capabilities"),
     ("cmd", "command"),
     ("cron", "schedule"),
     ("depends_on", "needs"),
-    ("entrypoint", "command"),
     ("environment", "env"),
     ("healthcheck", "health"),
+    ("logging", "log"),
     ("mem_limit", "limits"),
+    ("network_mode", "network"),
+    ("pids_limit", "limits"),
+    ("stop_grace_period", "stop"),
+    ("stop_signal", "stop"),
     ("test", "command"),
     ("timeout", "within"),
+    ("tmpfs", "volumes"),
 ];
 
 /// All deviations of a file's tree.
@@ -97,7 +104,7 @@ impl Judge<'_> {
             }
         } else if let Some(pattern) = &rule.pattern {
             if !pattern.regex.is_match(text) {
-                let hint = text_hint(rule, text);
+                let hint = hints::mount_hint(label, text).or_else(|| text_hint(rule, text));
                 self.fault(spot, "wrong-value", format!("{label} is {}", quote(text)), pattern.meaning.as_str()).hint =
                     hint;
             }

@@ -8,6 +8,7 @@ use super::fault::Place;
 use super::tree::Source;
 use crate::descriptors::{Kind, Path};
 use crate::json::Node;
+use crate::spec::escape;
 
 /// Line and column of keys, by the file's path and the JSON pointer to them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ impl Places {
             self.0.insert(format!("{}{pointer}", source.path), (node.spot.line, node.spot.column));
         };
         let keys: &[&str] = match source.at {
-            Path::Named(Kind::Container, _) => &["image", "privileged", "ports"],
+            Path::Named(Kind::Container, _) => &["image", "network", "privileged", "ports", "volumes"],
             Path::Named(Kind::Task, _) => &["image"],
             Path::Fleet => &["deploy", "guards"],
             Path::Named(..) => &[],
@@ -27,6 +28,7 @@ impl Places {
         for (key, node) in keys.iter().filter_map(|key| Some((key, root.get(key)?))) {
             add(format!("/{key}"), node);
             node.items().iter().enumerate().for_each(|(index, item)| add(format!("/{key}/{index}"), item));
+            node.members().iter().for_each(|it| add(format!("/{key}/{}", escape(&it.key)), &it.node));
         }
     }
 

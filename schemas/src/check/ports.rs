@@ -44,8 +44,8 @@ pub(super) fn faults(tree: &Tree, texts: &[Text<'_>], renderable: &Renderable<'_
                 let (told, own): (Vec<_>, Vec<_>) = found.into_iter().partition(|it| TOLD_ELSEWHERE.contains(&it.code));
                 faults.extend(own.into_iter().map(|it| rendered(source, root, it)));
                 spare.extend(told.into_iter().map(|it| rendered(source, root, it)));
-                let literal = |item: &Node| item.text().and_then(|text| text.parse().ok());
-                let ports = root.get("ports").map(Node::items).unwrap_or_default().iter().filter_map(literal).collect();
+                let literal = |item: &Node| item.text().and_then(|text| spec::ports(text).ok()).unwrap_or_default();
+                let ports = root.get("ports").map(Node::items).unwrap_or_default().iter().flat_map(literal).collect();
                 wanted.extend(placed(source, root, ports));
             }
         }
@@ -91,6 +91,7 @@ fn only_ports(ports: Vec<String>) -> Container {
         env: BTreeMap::new(),
         ports,
         volumes: BTreeMap::new(),
+        network: None,
         needs: crate::descriptors::Needs::default(),
         restart: crate::descriptors::Restart::default(),
         stop: crate::descriptors::Stop::default(),
@@ -98,6 +99,7 @@ fn only_ports(ports: Vec<String>) -> Container {
         limits: crate::descriptors::Limits::default(),
         metrics: None,
         privileged: false,
+        runtime: crate::descriptors::Runtime::default(),
     }
 }
 
@@ -115,8 +117,13 @@ fn readable(root: &Node) -> Variables {
 /// The ports with their places. A port whose text has references stands at the first such text.
 fn placed(source: &Source, root: &Node, ports: Vec<Port>) -> impl Iterator<Item = Wanted> {
     let items = root.get("ports").map(Node::items).unwrap_or_default();
-    let mut literal: Vec<(Option<Port>, &Node)> =
-        items.iter().map(|item| (item.text().and_then(|text| text.parse().ok()), item)).collect();
+    let mapped = |item: &Node| item.text().and_then(|text| spec::ports(text).ok()).unwrap_or_default();
+    let mut literal: Vec<(Option<Port>, &Node)> = Vec::new();
+    for item in items {
+        let ports = mapped(item);
+        literal.extend(ports.is_empty().then_some((None, item)));
+        literal.extend(ports.into_iter().map(|port| (Some(port), item)));
+    }
     let start = root.find("/ports");
     ports.into_iter().map(move |port| {
         let exact = literal.iter().position(|(it, _)| it.as_ref() == Some(&port));

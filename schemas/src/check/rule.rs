@@ -9,7 +9,7 @@ use regex_lite::Regex;
 use schemars::schema_for;
 use serde_json::Value;
 
-use crate::descriptors::Kind;
+use crate::descriptors::{Kind, NetworkMode};
 use crate::json::IGNORED_KEYS;
 use crate::jsonschema;
 use crate::names::{Key, Name};
@@ -68,7 +68,7 @@ fn compile(kind: Kind) -> (Rule, Vec<String>) {
 
 /// Pattern → what it means, for the types that say it.
 fn meanings() -> BTreeMap<String, String> {
-    let types = [schema_for!(Key), schema_for!(Name), schema_for!(Size), schema_for!(Span)];
+    let types = [schema_for!(Key), schema_for!(Name), schema_for!(NetworkMode), schema_for!(Size), schema_for!(Span)];
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let mut meanings: BTreeMap<_, _> =
         types.iter().filter_map(|it| Some((text(it.get("pattern"))?, text(it.get("description"))?))).collect();
@@ -80,6 +80,13 @@ fn meanings() -> BTreeMap<String, String> {
     let time = "a time of the day, such as \"09:00\"";
     meanings.insert("^([01][0-9]|2[0-3]):[0-5][0-9]$".to_owned(), time.to_owned());
     meanings.insert("^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$".to_owned(), format!("{time}, or \"24:00\""));
+    for (pattern, meaning) in [
+        ("^[A-Z][A-Z_]{1,40}$", "a capability in capitals, such as `NET_ADMIN`, or `ALL`"),
+        ("^[a-z0-9][a-z0-9._/-]{0,62}$", "a log driver of Docker, such as `json-file` or `local`"),
+        ("^[a-z0-9]+(/[a-z0-9_]+(/[a-z0-9]+)?)?$", "a platform, such as `linux/arm64`"),
+    ] {
+        meanings.insert(pattern.to_owned(), meaning.to_owned());
+    }
     meanings.insert("^/".to_owned(), "a path that starts with `/`".to_owned());
     meanings
 }

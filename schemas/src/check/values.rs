@@ -187,7 +187,8 @@ fn things<'a>(tree: &'a Tree, variables: &'a Variables<'a>, texts: &'a [Text<'a>
     let mut things =
         Things { numbers, made_of: Graph::new(nodes), after: Graph::new(nodes), own: vec![Value::default(); nodes] };
     for (source, (name, root)) in containers() {
-        for (needed, spot) in needed(root).filter(|(needed, _)| *needed != name.as_str()) {
+        let network = root.get("network").and_then(|it| Some((it.text()?.strip_prefix("container:")?, it.spot)));
+        for (needed, spot) in needed(root).chain(network).filter(|(needed, _)| *needed != name.as_str()) {
             things
                 .edge(Order::After, &Thing::Container(name.as_str()), &Thing::Container(needed), || source.place(spot));
         }

@@ -1,12 +1,18 @@
 //! A container, as a file describes it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::is_default;
+use super::mount::{Mount, WrittenMount};
 use super::needs::Needs;
-use crate::names::Name;
+use super::runtime::Runtime;
+use crate::names::{Name, NameError};
 use crate::units::{Size, Span};
 
 /// A container: `containers/<name>.json`.
@@ -23,12 +29,16 @@ pub struct Container {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "super::written::env")]
     #[schemars(with = "super::written::WrittenEnv")]
     pub env: BTreeMap<String, String>,
-    /// Published ports, `[address:]host:container[/tcp|udp]`, such as `127.0.0.1:8080:80`.
+    /// Published ports, `[address:]host:container[/tcp|udp]`, such as `127.0.0.1:8080:80`; both may be ranges.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<String>,
-    /// Where volumes are mounted: path in the container → name of the volume.
+    /// What is mounted: path in the container → name of a volume, or an object that says more.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub volumes: BTreeMap<String, Name>,
+    #[schemars(with = "BTreeMap<String, WrittenMount<Name>>")]
+    pub volumes: BTreeMap<String, Mount>,
+    /// Another network than the fleet's: `host`, `none`, or that of another container of the fleet, `container:db`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkMode>,
     /// Containers that have to be there first: `["db"]` (healthy), or `{ "db": "started" }`.
     #[serde(default, skip_serializing_if = "Needs::is_empty")]
     pub needs: Needs,
@@ -38,9 +48,9 @@ pub struct Container {
     /// How the container is stopped.
     #[serde(default)]
     pub stop: Stop,
-    /// What "healthy" means; without it the image's own check counts, and without that "running".
+    /// What "healthy" means; without it the image's own check counts, and without that "running". `"none"`: no check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub health: Option<Health>,
+    pub health: Option<Healthcheck>,
     /// How much of the node the container may use.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,
@@ -50,6 +60,79 @@ pub struct Container {
     /// Whether it may do everything that the node's root may: every capability, every device.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub privileged: bool,
+    /// How it runs.
+    #[serde(flatten)]
+    pub runtime: Runtime,
+}
+
+impl Container {
+    /// The volumes that it mounts.
+    pub fn mounted(&self) -> impl Iterator<Item = &Name> {
+        self.volumes.values().filter_map(Mount::as_volume)
+    }
+}
+
+/// Another network than the fleet's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NetworkMode {
+    /// The node's own.
+    Host,
+    /// None at all.
+    None,
+    /// That of another container of the fleet.
+    Container(Name),
+}
+
+impl fmt::Display for NetworkMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("host"),
+            Self::None => f.write_str("none"),
+            Self::Container(name) => write!(f, "container:{name}"),
+        }
+    }
+}
+
+impl FromStr for NetworkMode {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let expected = "`host`, `none`, or `container:` and the name of a container of the fleet";
+        match text {
+            "host" => Ok(Self::Host),
+            "none" => Ok(Self::None),
+            _ => match text.strip_prefix("container:").map(str::parse) {
+                Some(Ok(name)) => Ok(Self::Container(name)),
+                _ => Err(NameError { seen: text.to_owned(), expected }),
+            },
+        }
+    }
+}
+
+impl Serialize for NetworkMode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for NetworkMode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for NetworkMode {
+    fn schema_name() -> Cow<'static, str> {
+        "NetworkMode".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "`host`, `none`, or `container:` and the name of a container of the fleet",
+            "type": "string",
+            "pattern": "^(host|none|container:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$",
+        })
+    }
 }
 
 /// When Docker starts a container again by itself.
@@ -84,6 +167,45 @@ impl Default for Stop {
     }
 }
 
+/// A health check, or that there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Healthcheck {
+    /// `"none"`: the image's own does not count either.
+    Off(Off),
+    /// What is looked at.
+    On(Health),
+}
+
+/// The word for a health check that is switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Off {
+    /// None.
+    None,
+}
+
+impl Healthcheck {
+    /// What is looked at.
+    pub const fn check(&self) -> Option<&Health> {
+        match self {
+            Self::On(health) => Some(health),
+            Self::Off(Off::None) => None,
+        }
+    }
+}
+
+/// What becomes of a container that was healthy and is no more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUnhealthy {
+    /// It is told.
+    #[default]
+    Report,
+    /// It is told, and the container is started again.
+    Restart,
+}
+
 /// What "healthy" means: a command inside the container, or an HTTP path that the agent asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
@@ -112,6 +234,12 @@ pub struct Health {
     #[serde(default = "default_retries")]
     #[schemars(range(min = 1, max = 100))]
     pub retries: u32,
+    /// So long after its start failures of `command` do not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_period: Option<Span>,
+    /// What becomes of the container once it is unhealthy.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_unhealthy: OnUnhealthy,
 }
 
 const fn default_interval() -> Span {
@@ -142,11 +270,22 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.01, max = 1024.0))]
     pub cpus: Option<f64>,
+    /// Swap beside the memory; none where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swap: Option<Size>,
+    /// Processes and threads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub pids: Option<u32>,
+    /// Its share of the disks' time, against the 500 of others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 10, max = 1000))]
+    pub io_weight: Option<u16>,
 }
 
 impl Limits {
     pub(crate) fn is_none(&self) -> bool {
-        self.memory.is_none() && self.cpus.is_none()
+        *self == Self::default()
     }
 }
 

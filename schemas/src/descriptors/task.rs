@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Stop;
+use super::is_default;
 use crate::names::Name;
 use crate::units::{Size, Span};
 
@@ -52,10 +53,6 @@ pub struct Task {
     /// How much of the node a step may use.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: TaskLimits,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 fn default_within() -> Span {

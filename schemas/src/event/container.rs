@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{Name, NodeName, Oid};
+use crate::spec::Updatable;
 
 /// A container changed its state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContainerChange {
     /// The descriptor's name.
     pub container: Name,
@@ -24,6 +25,9 @@ pub struct ContainerChange {
     /// The label `fleetlog.commit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Oid>,
+    /// What Docker shows of what can be changed while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Updatable>,
     /// Whether a health check watches it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub checked: bool,

@@ -77,6 +77,7 @@ impl Fleet {
             Data::RolloutSuperseded(it) => self.rollout(event, it.rollout, |r| r.status = RolloutStatus::Superseded),
             Data::ContainerCreated(it) => self.observed.container(event, it, Change::Created),
             Data::ContainerStarted(it) => self.observed.container(event, it, Change::Started),
+            Data::ContainerUpdated(it) => self.observed.container(event, it, Change::Updated),
             Data::ContainerHealthy(it) => self.observed.container(event, it, Change::Healthy),
             Data::ContainerUnhealthy(it) => self.observed.container(event, it, Change::Unhealthy),
             Data::ContainerStopped(it) => self.observed.container(event, it, Change::Stopped),
@@ -221,7 +222,11 @@ impl Observed {
             return;
         }
         let same = known.filter(|known| known.docker_id == it.docker_id);
+        if same.is_none() && change == Change::Updated {
+            return;
+        }
         let state = match change {
+            Change::Updated => same.map_or(State::Created, |known| known.state),
             Change::Created => State::Created,
             Change::Started | Change::Healthy | Change::Unhealthy => State::Running,
             Change::Stopped | Change::Died => State::Exited,
@@ -229,6 +234,7 @@ impl Observed {
         };
         let health = match change {
             Change::Started if it.checked => Some(HealthState::Starting),
+            Change::Updated => same.and_then(|known| known.health),
             Change::Healthy => Some(HealthState::Healthy),
             Change::Unhealthy => Some(HealthState::Unhealthy),
             _ => None,
@@ -241,7 +247,8 @@ impl Observed {
             image: it.image.clone().or_else(|| same.and_then(|known| known.image.clone())),
             spec: it.spec.clone().or_else(|| same.and_then(|known| known.spec.clone())),
             commit: it.commit.clone().or_else(|| same.and_then(|known| known.commit.clone())),
-            exit_code: it.exit_code,
+            live: it.live.clone().or_else(|| same.and_then(|known| known.live.clone())),
+            exit_code: if change == Change::Updated { same.and_then(|known| known.exit_code) } else { it.exit_code },
             newest: (it.seen.at_ns, change),
             since: event.position,
         };

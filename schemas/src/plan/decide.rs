@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Plan, Reason, Step, impact, reasons};
-use crate::descriptors::{Container, Desired, Restart, VolumeClass};
+use crate::descriptors::{Container, Desired, NetworkMode, Restart, Runtime, VolumeClass};
 use crate::fleet::{Fleet, HealthState, ObservedContainer, State};
 use crate::names::{Name, NodeName};
-use crate::spec::{self, DigestKey, Port, RenderFault};
+use crate::spec::{self, DigestKey, Digests, Port, RenderFault, Spec};
 use crate::template::{self, Part, Reference};
 
 /// The code of what lies on another node than the one that the fleet is bound to.
@@ -36,8 +36,8 @@ pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &Dige
     for (name, container) in &desired.containers {
         let spec = spec::render(&fleet.id, name, desired)
             .map_err(|mut faults| PlanError { container: name.clone(), fault: Box::new(faults.swap_remove(0)) })?;
-        let digest = spec::digest(key, &spec);
-        match decide(fleet, before, desired, name, container, &digest) {
+        let worlds = Worlds { fleet, before, desired };
+        match decide(worlds, name, container, &spec, &spec::digests(key, &spec)) {
             Some(step) => {
                 wanted.push(step);
                 ports.insert(name, spec.ports);
@@ -45,6 +45,7 @@ pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &Dige
             None => unchanged.push(name.clone()),
         }
     }
+    join(desired, &mut wanted, &mut unchanged);
     let removals = fleet
         .observed
         .containers
@@ -89,7 +90,7 @@ fn elsewhere(fleet: &Fleet, desired: &Desired) -> Result<(), PlanError> {
         }
     }
     for (name, container) in &desired.containers {
-        for volume in container.volumes.values() {
+        for volume in container.mounted() {
             let seen = fleet.observed.volumes.get(&spec::resource_name(&fleet.id, Some(volume)));
             if let Some(seen) = seen.filter(|seen| seen.exists && seen.node != *agent) {
                 return fault(name, format!("volume `{volume}`"), &seen.node);
@@ -103,15 +104,39 @@ fn step(name: &Name, action: Action, reasons: Vec<Reason>) -> Step {
     Step { container: name.clone(), action, reasons, after: Vec::new() }
 }
 
+/// Containers in the network of one that is made anew lose it, and so are made anew as well.
+fn join(desired: &Desired, wanted: &mut Vec<Step>, unchanged: &mut Vec<Name>) {
+    let made: BTreeSet<Name> = wanted.iter().filter(|it| it.makes()).map(|it| it.container.clone()).collect();
+    let host = |name: &Name| match desired.containers.get(name).and_then(|it| it.network.as_ref()) {
+        Some(NetworkMode::Container(other)) => made.get(other),
+        _ => None,
+    };
+    let because = |other: &Name| Reason { field: format!("network of {other}"), from: None, to: None };
+    for step in wanted.iter_mut().filter(|it| matches!(it.action, Action::Update | Action::Restart | Action::Wait)) {
+        if let Some(other) = host(&step.container) {
+            step.action = Action::Recreate;
+            step.reasons.push(because(other));
+        }
+    }
+    let joined = unchanged.extract_if(.., |name| host(name).is_some());
+    wanted.extend(joined.map(|name| {
+        let reasons = host(&name).map(because).into_iter().collect();
+        step(&name, Action::Recreate, reasons)
+    }));
+    wanted.sort_by(|a, b| a.container.cmp(&b.container));
+}
+
+/// What was observed, what was desired, and what is.
+#[derive(Clone, Copy)]
+struct Worlds<'a> {
+    fleet: &'a Fleet,
+    before: &'a Desired,
+    desired: &'a Desired,
+}
+
 /// What has to be done to one container that should be; none: nothing.
-fn decide(
-    fleet: &Fleet,
-    before: &Desired,
-    desired: &Desired,
-    name: &Name,
-    container: &Container,
-    digest: &str,
-) -> Option<Step> {
+fn decide(worlds: Worlds<'_>, name: &Name, container: &Container, spec: &Spec, digests: &Digests) -> Option<Step> {
+    let Worlds { fleet, before, desired } = worlds;
     let seen = match fleet.observed.containers.get(name) {
         Some(seen) if seen.state != State::Removed => seen,
         gone => {
@@ -120,8 +145,13 @@ fn decide(
             return Some(step(name, Action::Create, reasons));
         }
     };
-    if seen.spec.as_deref() != Some(digest) {
+    if !digests.name(seen.spec.as_deref()) {
         return Some(step(name, Action::Recreate, reasons::changed(before, desired, name, seen)));
+    }
+    let live = spec.live();
+    if let Some(seen) = seen.live.as_ref().filter(|seen| **seen != live) {
+        let action = if seen.leads_to(&live) { Action::Update } else { Action::Recreate };
+        return Some(step(name, action, reasons::between(seen, &live)));
     }
     if seen.state == State::Running && seen.health == Some(HealthState::Starting) {
         return Some(step(name, Action::Wait, vec![Reason::observed("health", "starting", "healthy")]));
@@ -190,12 +220,18 @@ fn order(
 /// Containers that a container has to wait for: what it `needs` and what its strings refer to.
 pub(super) fn dependencies(container: &Container, desired: &Desired) -> BTreeSet<Name> {
     let mut names: BTreeSet<Name> = container.needs.0.keys().cloned().collect();
+    if let Some(NetworkMode::Container(other)) = &container.network {
+        names.insert(other.clone());
+    }
     let mut texts: Vec<&str> = vec![&container.image];
     texts.extend(container.command.iter().flatten().map(String::as_str));
     texts.extend(container.env.values().map(String::as_str));
     texts.extend(container.ports.iter().map(String::as_str));
     let mut seen = BTreeSet::new();
     let mut texts: Vec<String> = texts.into_iter().map(str::to_owned).collect();
+    if container.runtime != Runtime::default() {
+        reasons::strings(&serde_json::to_value(&container.runtime).unwrap_or_default(), &mut texts);
+    }
     while let Some(text) = texts.pop() {
         for part in template::parse(&text).unwrap_or_default() {
             match part {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decide::dependencies;
 use super::destroy::is_doomed;
 use super::{Action, Down, Live, Network, Step, reasons};
-use crate::descriptors::Desired;
+use crate::descriptors::{Container, Desired};
 use crate::event::StepStatus;
 use crate::fleet::{Fleet, RolloutStatus, State};
 use crate::names::Name;
@@ -22,9 +22,9 @@ pub(super) fn volumes(fleet: &Fleet, before: &Desired, desired: &Desired, steps:
     };
     let mounted: BTreeSet<&Name> = steps
         .iter()
-        .filter(|step| is_made(step))
+        .filter(|step| step.makes())
         .filter_map(|step| desired.containers.get(&step.container))
-        .flat_map(|container| container.volumes.values())
+        .flat_map(Container::mounted)
         .collect();
     let new = mounted.into_iter().filter(|name| !there(name)).cloned().collect();
     let stays = |name: &&Name| !desired.volumes.contains_key(*name) && !is_doomed(fleet, desired, name) && there(name);
@@ -51,16 +51,15 @@ pub(super) fn destroyed(fleet: &Fleet, desired: &Desired, steps: &[Step]) -> Vec
         .collect()
 }
 
-fn is_made(step: &Step) -> bool {
-    matches!(step.action, Action::Create | Action::Recreate)
-}
-
 /// The fleet's network is made with its first container and goes with its last one.
 pub(super) fn network(fleet: &Fleet, desired: &Desired, steps: &[Step]) -> Option<Network> {
     let name = spec::resource_name(&fleet.id, None);
     let exists = fleet.observed.networks.get(&name).is_some_and(|network| network.exists);
-    let made = !exists && steps.iter().any(is_made);
-    let goes = exists && desired.containers.is_empty() && steps.iter().any(|step| step.action == Action::Remove);
+    let in_it = |step: &Step| desired.containers.get(&step.container).is_some_and(|it| it.network.is_none());
+    let made = !exists && steps.iter().any(|step| step.makes() && in_it(step));
+    let goes = exists
+        && desired.containers.values().all(|it| it.network.is_some())
+        && steps.iter().any(|step| step.action == Action::Remove);
     (made || goes).then_some(Network { name, made })
 }
 

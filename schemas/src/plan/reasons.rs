@@ -56,7 +56,15 @@ fn differences(field: &str, before: &Value, after: &Value, reasons: &mut Vec<Rea
     if before == after {
         return;
     }
-    if let (Value::Object(before), Value::Object(after)) = (before, after) {
+    let nothing = serde_json::Map::new();
+    let both = match (before, after) {
+        (Value::Object(before), Value::Object(after)) => Some((before, after)),
+        // What is new, or goes, as a whole is told key by key as well.
+        (Value::Null, Value::Object(after)) if !after.is_empty() && !field.is_empty() => Some((&nothing, after)),
+        (Value::Object(before), Value::Null) if !before.is_empty() && !field.is_empty() => Some((before, &nothing)),
+        _ => None,
+    };
+    if let Some((before, after)) = both {
         let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
         for key in keys {
             let field = if field.is_empty() { key.clone() } else { format!("{field}.{key}") };
@@ -104,7 +112,7 @@ fn value(desired: &Desired, reference: &Reference) -> Option<Value> {
     }
 }
 
-fn strings(value: &Value, texts: &mut Vec<String>) {
+pub(super) fn strings(value: &Value, texts: &mut Vec<String>) {
     match value {
         Value::String(text) => texts.push(text.clone()),
         Value::Array(items) => items.iter().for_each(|item| strings(item, texts)),

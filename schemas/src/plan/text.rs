@@ -12,6 +12,7 @@ impl Action {
         match self {
             Self::Create => ("+", "create"),
             Self::Recreate => ("~", "re-create"),
+            Self::Update => ("~", "update"),
             Self::Restart => ("~", "restart"),
             Self::Wait => ("=", "wait for"),
             Self::Remove => ("-", "remove"),
@@ -67,11 +68,19 @@ fn head(plan: &Plan) -> String {
             _ => format!("plan: nothing to do, {unchanged} containers are as they should be"),
         };
     }
-    let counts = [Action::Create, Action::Recreate, Action::Restart, Action::Wait, Action::Remove, Action::Destroy]
-        .map(|action| {
-            let count = plan.steps.iter().filter(|step| step.action == action).count();
-            (count > 0).then(|| format!("{count} to {}", action.words().1))
-        });
+    let all = [
+        Action::Create,
+        Action::Recreate,
+        Action::Update,
+        Action::Restart,
+        Action::Wait,
+        Action::Remove,
+        Action::Destroy,
+    ];
+    let counts = all.map(|action| {
+        let count = plan.steps.iter().filter(|step| step.action == action).count();
+        (count > 0).then(|| format!("{count} to {}", action.words().1))
+    });
     let mut counts: Vec<String> = counts.into_iter().flatten().collect();
     if unchanged > 0 {
         counts.push(format!("{unchanged} unchanged"));

@@ -34,11 +34,36 @@ fn keyed(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// `v1:` and the digest in hexadecimal: the label `fleetlog.spec`.
+/// The digests by which a container is known again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digests {
+    /// What its label says.
+    pub now: String,
+    /// What an older fleetlog wrote there: over all of it, also what Docker changes while it runs.
+    pub before: String,
+}
+
+impl Digests {
+    /// Whether a label says that a container is this one.
+    pub fn name(&self, label: Option<&str>) -> bool {
+        label.is_some_and(|label| label == self.now || label == self.before)
+    }
+}
+
+/// All of them.
+pub fn digests(key: &DigestKey, spec: &Spec) -> Digests {
+    Digests { now: digest(key, spec), before: written("v1:", key, spec) }
+}
+
+/// `v2:` and the digest in hexadecimal of what makes it another container: the label `fleetlog.spec`.
 pub fn digest(key: &DigestKey, spec: &Spec) -> String {
+    written("v2:", key, &spec.fixed())
+}
+
+fn written(version: &str, key: &DigestKey, spec: &Spec) -> String {
     // `Spec` has string keys in a fixed order only: its JSON cannot fail and is canonical.
     let json = serde_json::to_vec(spec).unwrap_or_default();
-    let mut text = String::from("v1:");
+    let mut text = version.to_owned();
     for byte in keyed(&key.0, &json) {
         text.push_str(&format!("{byte:02x}"));
     }
@@ -76,8 +101,28 @@ mod tests {
             "health": { "command": ["true"], "interval": "1s", "timeout": "1s", "retries": 3 },
             "limits": { "memory": "64MiB", "cpus": 0.5 }
         }));
+        let digests = digests(&DigestKey::derive(&[7; 32]), &full);
         expect_test::expect!["v1:c5f37300ae57ec566db001612d5f87da4ff72e89c7a0dca069da2d4f07236ee2"]
-            .assert_eq(&digest(&DigestKey::derive(&[7; 32]), &full));
+            .assert_eq(&digests.before);
+        expect_test::expect!["v2:28ea6a510c4a14e3c8cc6fb249bbb5ff2712b567ff4a43402216173c108fb699"]
+            .assert_eq(&digests.now);
+    }
+
+    #[test]
+    fn what_docker_changes_live_makes_no_other_container() {
+        let key = DigestKey::derive(&[7; 32]);
+        let with = |limits: serde_json::Value, restart: &str| {
+            spec(serde_json::json!({ "image": "a:1", "limits": limits, "restart": restart }))
+        };
+        let (one, two) = (
+            with(serde_json::json!({ "memory": "64MiB" }), "always"),
+            with(serde_json::json!({ "memory": "1GiB", "pids": 9, "cpus": 1.0 / 3.0 }), "no"),
+        );
+        assert_eq!(digest(&key, &one), digest(&key, &two));
+        assert_ne!(digests(&key, &one).before, digests(&key, &two).before);
+        assert_eq!(two.live().limits.cpus, Some(0.333_333_333));
+        assert_ne!(digest(&key, &one), digest(&key, &with(serde_json::json!({ "swap": "1MiB" }), "no")));
+        assert!(one.live().leads_to(&two.live()) && !two.live().leads_to(&one.live()));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Descriptor → what Docker gets: references looked up, texts read.
 
-use std::str::FromStr;
+use std::net::IpAddr;
 
-use super::{HealthCheck, Port, Probe, Readiness, Spec};
-use crate::descriptors::{Container, Desired, Health};
+use serde_json::Value;
+
+use super::{HealthCheck, Probe, Readiness, Spec, ports};
+use crate::descriptors::{Container, Desired, Health, Healthcheck, Mount, NetworkMode, Runtime};
 use crate::names::{FleetId, Name};
 use crate::template::{self, Part, Reference};
 use crate::units::Span;
@@ -62,7 +64,7 @@ pub fn render(fleet: &FleetId, name: &Name, desired: &Desired) -> Result<Spec, V
 
 /// How the agent knows that a container is ready. Its path is rendered like every other text.
 pub fn readiness(container: &Container, desired: &Desired) -> Readiness {
-    let Some(health) = &container.health else {
+    let Some(health) = container.health.as_ref().and_then(Healthcheck::check) else {
         return Readiness { probe: Probe::Docker, within: DEFAULT_WITHIN };
     };
     let probe = match (&health.http, health.port) {
@@ -100,15 +102,15 @@ impl Renderer<'_> {
             let pointer = format!("/ports/{index}");
             let faults = self.faults.len();
             let text = self.text(&pointer, text);
-            match Port::from_str(&text) {
-                Ok(port) => ports.push(port),
+            match super::ports(&text) {
+                Ok(mapped) => ports.extend(mapped),
                 Err(_) if self.faults.len() > faults => {}
                 Err(_) => {
                     self.fault(
                         &pointer,
                         "bad-port",
                         format!("`{text}` is no port mapping"),
-                        "`[address:]host:container[/tcp|udp]`, such as \"127.0.0.1:8080:80\"",
+                        "`[address:]host:container[/tcp|udp]`, such as \"127.0.0.1:8080:80\", or two ranges of the same length",
                     );
                     // One number alone says neither which it is nor for whom.
                     if let (Ok(port @ 1..), Some(last)) = (text.parse::<u16>(), self.faults.last_mut()) {
@@ -118,20 +120,99 @@ impl Renderer<'_> {
             }
         }
         ports.sort();
-        let volumes =
-            container.volumes.iter().map(|(path, volume)| (path.clone(), resource_name(fleet, Some(volume)))).collect();
-        let health = container.health.as_ref().and_then(|health| self.health(health));
+        let volumes = container.volumes.iter().map(|(path, mount)| (path.clone(), self.mount(fleet, path, mount)));
+        let volumes = volumes.collect();
+        let network = container.network.as_ref().map(|it| match it {
+            NetworkMode::Container(name) => format!("container:{}", resource_name(fleet, Some(name))),
+            NetworkMode::Host | NetworkMode::None => it.to_string(),
+        });
+        let check = container.health.as_ref().and_then(Healthcheck::check);
+        let health = check.and_then(|health| self.health(health));
+        let runtime = self.runtime(&container.runtime);
         Spec {
             image,
             command,
             env,
             ports,
             volumes,
+            network,
             restart: container.restart,
             stop: container.stop.clone(),
             health,
+            unchecked: matches!(container.health, Some(Healthcheck::Off(_))),
+            on_unhealthy: check.map(|it| it.on_unhealthy).unwrap_or_default(),
             limits: container.limits.clone(),
             privileged: container.privileged,
+            runtime,
+        }
+    }
+
+    fn mount(&mut self, fleet: &FleetId, path: &str, mount: &Mount) -> Mount<String> {
+        let pointer = format!("/volumes/{}", escape(path));
+        match mount {
+            Mount::Volume { volume, subpath, read_only } => Mount::Volume {
+                volume: resource_name(fleet, Some(volume)),
+                subpath: subpath.as_ref().map(|it| self.text(&format!("{pointer}/subpath"), it)),
+                read_only: *read_only,
+            },
+            Mount::Host { host, read_only } => {
+                let pointer = format!("{pointer}/host");
+                let host = self.text(&pointer, host);
+                if !host.starts_with('/') || host.split('/').any(|part| part == "..") {
+                    let seen = format!("`{host}` is no path of a node");
+                    self.fault(&pointer, "bad-mount", seen, "an absolute path without `..`");
+                }
+                Mount::Host { host, read_only: *read_only }
+            }
+            Mount::Tmpfs { tmpfs } => Mount::Tmpfs { tmpfs: *tmpfs },
+        }
+    }
+
+    /// Looks up every reference, wherever it stands.
+    fn runtime(&mut self, runtime: &Runtime) -> Runtime {
+        if *runtime == Runtime::default() {
+            return Runtime::default();
+        }
+        // A plain struct with string keys: it can be written, and read once only its texts are others.
+        let mut value = serde_json::to_value(runtime).unwrap_or_default();
+        self.texts("", &mut value);
+        let rendered: Runtime = serde_json::from_value(value).unwrap_or_default();
+        self.addresses(&rendered);
+        rendered
+    }
+
+    fn texts(&mut self, pointer: &str, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.text(pointer, text),
+            Value::Array(items) => {
+                (0..).zip(items).for_each(|(index, item): (u32, _)| self.texts(&format!("{pointer}/{index}"), item));
+            }
+            Value::Object(map) => {
+                map.iter_mut().for_each(|(key, item)| self.texts(&format!("{pointer}/{}", escape(key)), item));
+            }
+            _ => {}
+        }
+    }
+
+    /// What Docker would refuse only once the old container is gone.
+    fn addresses(&mut self, runtime: &Runtime) {
+        if let Some(folder) = runtime.working_dir.as_ref().filter(|it| !it.starts_with('/')) {
+            let seen = format!("`{folder}` is no folder of the container");
+            self.fault("/working_dir", "bad-path", seen, "a path that starts with `/`");
+        }
+        let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+        for (index, server) in runtime.dns.iter().enumerate().filter(|(_, it)| !is_address(it)) {
+            let seen = format!("`{server}` is no address of a name server");
+            self.fault(&format!("/dns/{index}"), "bad-address", seen, "an IP address, such as `192.0.2.53`");
+        }
+        let fine = |text: &str| is_address(text) || text == "host-gateway";
+        for (name, address) in runtime.extra_hosts.iter().filter(|(_, it)| !fine(it)) {
+            let (pointer, seen) = (format!("/extra_hosts/{}", escape(name)), format!("`{address}` is no address"));
+            self.fault(&pointer, "bad-address", seen, "an IP address, or `host-gateway` for the node itself");
+        }
+        for (index, device) in runtime.devices.iter().enumerate().filter(|(_, it)| device(it).is_none()) {
+            let seen = format!("`{device}` is no device");
+            self.fault(&format!("/devices/{index}"), "bad-device", seen, "`/dev/on-node[:/dev/inside[:rwm]]`");
         }
     }
 
@@ -153,7 +234,8 @@ impl Renderer<'_> {
             self.text("/health/http", path);
         }
         let command = self.argv("/health/command", health.command.as_ref()?);
-        Some(HealthCheck { command, interval: health.interval, timeout: health.timeout, retries: health.retries })
+        let Health { interval, timeout, retries, start_period, .. } = *health;
+        Some(HealthCheck { command, interval, timeout, retries, start_period })
     }
 
     pub(super) fn argv(&mut self, pointer: &str, argv: &[String]) -> Vec<String> {
@@ -183,6 +265,15 @@ impl Renderer<'_> {
         let expected = expected.to_owned();
         self.faults.push(RenderFault { pointer: pointer.to_owned(), code, message, expected, hint: None });
     }
+}
+
+/// A device: its path on the node, its path inside, and what may be done with it.
+pub fn device(text: &str) -> Option<(&str, &str, &str)> {
+    let mut parts = text.split(':');
+    let on_node = parts.next()?;
+    let (inside, rights) = (parts.next().unwrap_or(on_node), parts.next().unwrap_or("rwm"));
+    let sound = on_node.starts_with('/') && inside.starts_with('/') && !rights.is_empty() && parts.next().is_none();
+    (sound && rights.chars().all(|it| "rwm".contains(it))).then_some((on_node, inside, rights))
 }
 
 /// Looks up every reference of a text.
@@ -237,6 +328,13 @@ fn look_up(reference: Reference, desired: &Desired, within: &mut Vec<Reference>)
             Ok(text)
         }
         Reference::ContainerHost(name) => match desired.containers.get(name) {
+            Some(Container { network: Some(NetworkMode::Container(other)), .. }) => Ok(other.to_string()),
+            Some(Container { network: Some(mode), .. }) => Err(Unresolved {
+                code: "no-host",
+                message: format!("`{{{{ {reference} }}}}`: container `{name}` has no name in the fleet's network"),
+                expected: "a container in the fleet's network".to_owned(),
+                hint: Some(format!("it says \"network\": \"{mode}\"")),
+            }),
             Some(_) => Ok(name.to_string()),
             None => Err(undefined(&reference, "a container of this fleet", desired.containers.keys(), name.as_str())),
         },
@@ -252,10 +350,8 @@ fn look_up(reference: Reference, desired: &Desired, within: &mut Vec<Reference>)
             let wanted = *port;
             within.push(reference.clone());
             for text in &container.ports {
-                let mapping = resolve_within(text, desired, within)?.parse::<Port>();
-                if let Ok(mapping) = mapping
-                    && mapping.container == wanted
-                {
+                let mapped = ports(&resolve_within(text, desired, within)?).unwrap_or_default();
+                if let Some(mapping) = mapped.iter().find(|it| it.container == wanted) {
                     within.pop();
                     return Ok(mapping.host.to_string());
                 }
@@ -318,6 +414,6 @@ fn undefined<'a, T: AsRef<str> + 'a + ?Sized>(
 }
 
 /// A key as a token of a JSON pointer (RFC 6901).
-pub(super) fn escape(key: &str) -> String {
+pub(crate) fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }

@@ -71,7 +71,7 @@ fn a_command_as_one_string() {
               expected: an array of strings
               hint: a command is an array of arguments; for a shell write ["sh","-c","echo $A | tee \"b\""]
             containers/b.json:1:63: `9090` is no port mapping
-              expected: `[address:]host:container[/tcp|udp]`, such as "127.0.0.1:8080:80"
+              expected: `[address:]host:container[/tcp|udp]`, such as "127.0.0.1:8080:80", or two ranges of the same length
               hint: write "127.0.0.1:9090:9090"
             containers/b.json:1:63: item 1 of `ports` is the number 8080
               expected: a string
@@ -209,4 +209,149 @@ fn a_fault_between_many_files_names_every_file() {
         assert!(text.contains(name.as_str()), "{name} in:\n{text}");
     }
     assert!(text.contains("also: 9 more places in containers/c31.json, containers/c32.json"), "{text}");
+}
+
+#[test]
+fn mounts_that_say_more_and_networks() {
+    let names: [(&str, &str); 7] = [
+        (
+            "containers/a.json",
+            r#"{ "image": "x:1", "volumes": { "/a": "/srv", "/b": "./b", "/c": "data:ro", "/d": { "volume": "date" },
+              "/e": {}, "/f": { "host": "/a", "tmpfs": "1MiB" }, "/g": { "tmpfs": "1MiB", "read_only": true },
+              "/h": { "host": "/h", "subpath": "x" }, "/i": { "host": "../i" } } }"#,
+        ),
+        (
+            "containers/b.json",
+            r#"{ "image": "x:1", "network": "bridge", "labels": { "fleetlog.fleet": "x" }, "limits": { "swap": "1GiB" } }"#,
+        ),
+        ("containers/c.json", r#"{ "image": "x:1", "network": "host", "ports": ["80:80"], "needs": ["d"] }"#),
+        (
+            "containers/d.json",
+            r#"{ "image": "x:1", "network": "container:e", "hostname": "x", "env": { "A": "{{ containers.c.host }}" } }"#,
+        ),
+        (
+            "containers/e.json",
+            r#"{ "image": "x:1", "network": "container:c", "health": { "http": "/", "port": 1, "start_period": "1s" } }"#,
+        ),
+        (
+            "containers/f.json",
+            r#"{ "image": "x:1", "network": "none", "health": { "http": "/", "port": 1 }, "dns": ["one"], "devices": ["null"] }"#,
+        ),
+        ("volumes/data.json", "{}"),
+    ];
+    table(
+        &names,
+        expect![[r#"
+            containers/a.json:1:38: `/a` is `/srv`
+              expected: a lower-case DNS label of at most 63 characters, such as `web-1`
+              hint: a path of the node is written { "host": "/srv" }
+            containers/a.json:1:52: `/b` is `./b`
+              expected: a lower-case DNS label of at most 63 characters, such as `web-1`
+              hint: a path of the node is absolute: write { "host": "/…" }
+            containers/a.json:1:65: `/c` is `data:ro`
+              expected: a lower-case DNS label of at most 63 characters, such as `web-1`
+              hint: write { "volume": "data", "read_only": true }
+            containers/a.json:1:94: unknown volume `date`
+              expected: `data`
+              hint: did you mean `data`?
+            containers/a.json:2:21: a mount of nothing
+              expected: exactly one of `volume`, `host`, `tmpfs`
+            containers/a.json:2:56: `tmpfs` beside `host`
+              expected: exactly one of `volume`, `host`, `tmpfs`
+            containers/a.json:2:104: `read_only` beside `tmpfs`
+              expected: `read_only` beside `volume` or `host` only
+            containers/a.json:3:48: `subpath` beside `host`
+              expected: `subpath` beside `volume` only
+            containers/b.json:1:30: `network` is `bridge`
+              expected: `host`, `none`, or `container:` and the name of a container of the fleet
+            containers/b.json:1:52: the label `fleetlog.fleet`
+              expected: a label that does not begin with `fleetlog.`: those say whose a container is
+            containers/b.json:1:97: `swap` without `memory`
+              expected: `memory` beside it
+              hint: such as "memory": "512MiB"
+            containers/c.json:1:47: `ports` beside "network": "host"
+              expected: `ports` of a container with a network of its own
+              hint: it is reached at the node's own address: take `ports` out
+            containers/c.json:1:68: cycle: `containers/c` → `containers/d` → `containers/c`
+              also: containers/d.json:1:76
+              expected: `needs` and references without a cycle
+              hint: take one of these `needs` or references out
+            containers/c.json:1:68: cycle: `containers/c` → `containers/d` → `containers/e` → `containers/c`
+              also: containers/d.json:1:30
+              also: containers/e.json:1:30
+              expected: `needs` and references without a cycle
+              hint: take one of these `needs` or references out
+            containers/d.json:1:30: container `e` has no network of its own: it says "container:c"
+              expected: a container without `network`
+            containers/d.json:1:57: `hostname` beside "network": "container:e"
+              expected: `hostname` of a container with a network of its own
+              hint: `hostname` belongs to `e`, whose network it is
+            containers/d.json:1:76: `{{ containers.c.host }}`: container `c` has no name in the fleet's network
+              expected: a container in the fleet's network
+              hint: it says "network": "host"
+            containers/e.json:1:30: container `c` has no network of its own: it says "host"
+              expected: a container without `network`
+            containers/e.json:1:97: `start_period` beside `http`
+              expected: `start_period` beside `command` only
+              hint: `within` says how long `http` may take at first
+            containers/f.json:1:58: `http` beside "network": "none"
+              expected: a `command` that runs inside it
+              hint: nobody can ask a container without a network
+            containers/f.json:1:84: `one` is no address of a name server
+              expected: an IP address, such as `192.0.2.53`
+            containers/f.json:1:104: `null` is no device
+              expected: `/dev/on-node[:/dev/inside[:rwm]]`
+            22 faults in 6 files"#]],
+    );
+}
+
+#[test]
+fn everything_that_can_be_said_of_how_a_container_runs() {
+    let all = r#"{ "image": "x:1", "entrypoint": [], "working_dir": "/", "user": "{{ variables.app.user }}", "group_add": ["7"],
+        "hostname": "web", "labels": { "org.example/x": "a {{ containers.a.host }} {{{{" }, "extra_hosts": { "up": "host-gateway" },
+        "dns": ["192.0.2.1"], "dns_search": ["example.org"], "devices": ["/dev/null", "/dev/null:/dev/x:r"], "shm_size": "1MiB",
+        "ulimits": { "nofile": 10, "nproc": { "soft": 1, "hard": -1 } }, "sysctls": { "net.core.somaxconn": "1" },
+        "capabilities": { "add": ["NET_ADMIN"], "drop": ["ALL"] }, "security_opt": ["no-new-privileges"], "read_only": true,
+        "init": true, "pid": "host", "ipc": "none", "platform": "linux/amd64", "tty": true, "health": "none",
+        "log": { "driver": "local", "max_size": "1MiB", "max_files": 2, "options": { "compress": "false" } },
+        "ports": ["8000-8002:80-82/udp"], "limits": { "memory": "1GiB", "swap": "1GiB", "pids": 5, "io_weight": 10 },
+        "volumes": { "/a": { "volume": "data", "subpath": "x", "read_only": true }, "/b": { "host": "/srv" }, "/c": { "tmpfs": "1MiB" } } }"#;
+    let user = r#"{ "user": "1000" }"#;
+    table(
+        &[("containers/a.json", all), ("variables/app.json", user), ("volumes/data.json", "{}")],
+        expect!["no faults"],
+    );
+    let wrong = r#"{ "image": "x:1", "user": 1000, "ulimits": { "nofile": "10", "x": -2 }, "capabilities": { "add": ["CAP NET"] }, "pid": "h",
+        "ports": ["8000-8002:80-81"], "shm_size": 64, "health": "off", "log": "local", "cap_add": ["ALL"], "privileged": "true" }"#;
+    table(
+        &[("containers/a.json", wrong)],
+        expect![[r#"
+        containers/a.json:1:27: `user` is the number 1000
+          expected: a string
+          hint: write "1000"
+        containers/a.json:1:56: `nofile` is the string `10`
+          expected: a whole number from -1 or an object
+          hint: leave the quotes out
+        containers/a.json:1:67: `x` is -2
+          expected: from -1
+        containers/a.json:1:99: item 1 of `add` is `CAP NET`
+          expected: a capability in capitals, such as `NET_ADMIN`, or `ALL`
+        containers/a.json:1:120: `pid` is `h`
+          expected: `host`
+        containers/a.json:2:19: `8000-8002:80-81` is no port mapping
+          expected: `[address:]host:container[/tcp|udp]`, such as "127.0.0.1:8080:80", or two ranges of the same length
+        containers/a.json:2:51: `shm_size` is the number 64
+          expected: a size with its unit (B, KiB, MiB, GiB), such as "64MiB"
+        containers/a.json:2:65: `health` is `off`
+          expected: `none`
+        containers/a.json:2:79: `log` is the string `local`
+          expected: an object
+        containers/a.json:2:88: unknown key `cap_add`
+          expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `entrypoint`, `env`, `extra_hosts`, `group_add`, `health`, `hostname`, `image`, …
+          hint: did you mean `capabilities`?
+        containers/a.json:2:122: `privileged` is the string `true`
+          expected: `true` or `false`
+          hint: leave the quotes out
+        11 faults in 1 file"#]],
+    );
 }

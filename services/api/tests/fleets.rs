@@ -72,6 +72,7 @@ fn shop() -> Fleet {
         image: Some("sha256:abc".to_owned()),
         spec: None,
         commit: None,
+        live: None,
         checked: name == "api",
         exit_code: None,
         out_of_memory: false,

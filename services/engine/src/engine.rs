@@ -73,6 +73,12 @@ impl Engine {
         ask!(self, it => it.create(name, spec, labels, network).await)
     }
 
+    /// Gives a container the limits and the restart policy of a spec, also while it runs. What the spec does not limit
+    /// stays as it is.
+    pub async fn update(&self, container: &str, spec: &Spec) -> Result<(), EngineError> {
+        ask!(self, it => it.update(container, spec).await)
+    }
+
     /// Starts a container; one that runs already stays as it is.
     pub async fn start(&self, container: &str) -> Result<(), EngineError> {
         ask!(self, it => it.start(container).await)

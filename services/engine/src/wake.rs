@@ -61,6 +61,8 @@ pub enum Action {
     Pause,
     /// It goes on.
     Unpause,
+    /// It has other limits, or another restart policy, now.
+    Update,
 }
 
 impl fmt::Display for Action {
@@ -76,6 +78,7 @@ impl fmt::Display for Action {
             Self::Rename => f.write_str("rename"),
             Self::Pause => f.write_str("pause"),
             Self::Unpause => f.write_str("unpause"),
+            Self::Update => f.write_str("update"),
         }
     }
 }

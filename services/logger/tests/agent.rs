@@ -3,11 +3,9 @@
 
 mod support;
 
-use std::collections::BTreeMap;
-
 use engine::{Engine, Labels, NetworkAttachment, Output, Simulated};
 use logger::{Agent, AgentConfig, AgentError};
-use schemas::descriptors::{Limits, Restart, Stop};
+use schemas::descriptors::Restart;
 use schemas::logs::{Found, unpack};
 use schemas::spec::Spec;
 use support::Log;
@@ -57,18 +55,7 @@ impl Host {
             label("fleetlog.fleet", "acme/shop"),
             label("fleetlog.name", name),
         ]);
-        let spec = Spec {
-            image: "i".to_owned(),
-            command: None,
-            env: BTreeMap::new(),
-            ports: Vec::new(),
-            volumes: BTreeMap::new(),
-            restart: Restart::No,
-            stop: Stop::default(),
-            health: None,
-            limits: Limits::default(),
-            privileged: false,
-        };
+        let spec = Spec { image: "i".to_owned(), restart: Restart::No, ..Spec::default() };
         let engine = Engine::from(self.docker.clone());
         engine.ensure_network("n", &labels).await.unwrap();
         let attachment = NetworkAttachment { network: "n".to_owned(), alias: name.to_owned() };

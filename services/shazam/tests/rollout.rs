@@ -38,7 +38,7 @@ async fn a_push_becomes_running_containers_and_one_causal_chain() {
         assert_eq!(seen.labels["fleetlog.fleet"], "acme/shop");
         assert_eq!(seen.labels["fleetlog.name"], name);
         assert_eq!(seen.labels["fleetlog.commit"], rollout.commit.as_str());
-        assert!(seen.labels["fleetlog.spec"].starts_with("v1:"));
+        assert!(seen.labels["fleetlog.spec"].starts_with("v2:"));
         assert_eq!(seen.aliases["acme.shop"], [name]);
     }
     assert!(platform.engine.volume("acme.shop.data").await.unwrap().is_some());

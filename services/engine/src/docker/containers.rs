@@ -9,6 +9,7 @@ use bollard::query_parameters::{
     RemoveContainerOptions, StartContainerOptions, StopContainerOptions, WaitContainerOptions,
 };
 use futures_util::{StreamExt, TryStreamExt};
+use schemas::descriptors::Mount;
 use schemas::spec::Spec;
 
 use super::connection::CALL;
@@ -21,6 +22,9 @@ const LAST_WORDS: usize = 64 * 1024;
 
 /// How long a wait for a container's end goes on before it looks whether it has missed it, in milliseconds.
 const LOOK_UP: Duration = Duration::from_millis(250);
+
+/// The first version of the API that mounts a folder of a volume.
+const MOUNT_TAKES_A_SUBPATH: (usize, usize) = (1, 45);
 
 /// The first version of the API whose stop takes a signal.
 const STOP_TAKES_A_SIGNAL: (usize, usize) = (1, 42);
@@ -61,7 +65,9 @@ impl Docker {
         network: &NetworkAttachment,
     ) -> Result<String, EngineError> {
         let what = format!("create container `{name}`");
-        let options = &CreateContainerOptions { name: Some(name.to_owned()), ..Default::default() };
+        self.knows(spec, &what).await?;
+        let platform = spec.runtime.platform.clone().unwrap_or_default();
+        let options = &CreateContainerOptions { name: Some(name.to_owned()), platform };
         let body = &create::body(spec, labels, network);
         let call = move |client: bollard::Docker| async move {
             client.create_container(Some(options.clone()), body.clone()).await
@@ -71,6 +77,29 @@ impl Docker {
             tracing::warn!(container = name, warning, "Docker made the container with a warning");
         }
         Ok(made.id)
+    }
+
+    /// An older Docker leaves out what it does not know, and would mount the whole volume instead of a folder of it.
+    async fn knows(&self, spec: &Spec, what: &str) -> Result<(), EngineError> {
+        let part = |mount: &Mount<String>| matches!(mount, Mount::Volume { subpath: Some(_), .. });
+        if !spec.volumes.values().any(part) {
+            return Ok(());
+        }
+        let version = self.connection.client().await?.client_version();
+        if (version.major_version, version.minor_version) >= MOUNT_TAKES_A_SUBPATH {
+            return Ok(());
+        }
+        let (major, minor) = MOUNT_TAKES_A_SUBPATH;
+        let message = format!("`subpath` of a volume needs Docker 26 or newer (API {major}.{minor})");
+        Err(EngineError::Refused { what: what.to_owned(), status: 0, message })
+    }
+
+    /// See [`crate::Engine::update`].
+    pub async fn update(&self, container: &str, spec: &Spec) -> Result<(), EngineError> {
+        let (what, thing) = (format!("update container `{container}`"), format!("container `{container}`"));
+        let body = &create::update(&spec.live(), &spec.limits);
+        let call = move |client: bollard::Docker| async move { client.update_container(container, body.clone()).await };
+        self.connection.call(&what, CALL, call, classify::missing(&what, &thing)).await
     }
 
     /// See [`crate::Engine::start`].

@@ -17,8 +17,8 @@ use crate::wake::{Action, Kind, Wake, Wakes};
 
 /// What is asked for.
 const TYPES: [&str; 3] = ["container", "volume", "network"];
-const ACTIONS: [&str; 10] =
-    ["create", "start", "die", "stop", "destroy", "health_status", "oom", "rename", "pause", "unpause"];
+const ACTIONS: [&str; 11] =
+    ["create", "start", "die", "stop", "destroy", "health_status", "oom", "rename", "pause", "unpause", "update"];
 
 impl Docker {
     /// See [`crate::Engine::events`].
@@ -110,6 +110,7 @@ fn action(word: &str) -> Option<Action> {
         "rename" => Action::Rename,
         "pause" => Action::Pause,
         "unpause" => Action::Unpause,
+        "update" => Action::Update,
         "health_status: starting" => Action::Health(HealthStatus::Starting),
         "health_status: healthy" => Action::Health(HealthStatus::Healthy),
         "health_status: unhealthy" => Action::Health(HealthStatus::Unhealthy),

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerConfig, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, EndpointSettings,
-    HealthConfig, HealthStatusEnum, HostConfig, RestartPolicyNameEnum,
+    ContainerConfig, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, DeviceMapping,
+    EndpointSettings, HealthConfig, HealthStatusEnum, HostConfig, HostConfigLogConfig, MountType, ResourcesUlimits,
+    RestartPolicyNameEnum,
 };
 use jiff::Timestamp;
-use schemas::descriptors::{Limits, Restart, Stop};
+use schemas::descriptors::{Capabilities, Ipc, Limits, Log, Mount, OnUnhealthy, Pid, Restart, Runtime, Stop, Ulimit};
 use schemas::spec::{HealthCheck, Port, Protocol, Spec};
 use schemas::units::{Size, Span};
 
@@ -118,18 +119,101 @@ fn shown(config: ContainerConfig, host: &HostConfig) -> Spec {
         env: env.iter().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         ports: ports(host),
         volumes: volumes(host),
+        network: network(host),
         restart: restart(host),
         stop: Stop {
             signal: config.stop_signal.as_deref().unwrap_or("TERM").trim_start_matches("SIG").to_owned(),
             grace: grace.map_or(GRACE, Span::seconds),
         },
         health: config.healthcheck.as_ref().filter(|check| is_check(check)).and_then(check),
-        limits: Limits {
-            memory: host.memory.and_then(|bytes| u64::try_from(bytes).ok()).filter(|&bytes| bytes > 0).map(Size),
-            cpus: host.nano_cpus.filter(|&nano| nano > 0).map(|nano| nano as f64 / 1e9),
-        },
+        unchecked: config.healthcheck.as_ref().is_some_and(|check| check.test.is_some() && !is_check(check)),
+        on_unhealthy: OnUnhealthy::Report,
+        limits: limits(host),
         privileged: host.privileged == Some(true),
+        runtime: Runtime {
+            entrypoint: config.entrypoint,
+            working_dir: text(config.working_dir),
+            user: text(config.user),
+            group_add: host.group_add.clone().unwrap_or_default(),
+            hostname: text(config.hostname),
+            labels: config.labels.unwrap_or_default().into_iter().collect(),
+            extra_hosts: pairs(host.extra_hosts.as_deref()),
+            dns: host.dns.clone().unwrap_or_default(),
+            dns_search: host.dns_search.clone().unwrap_or_default(),
+            devices: host.devices.iter().flatten().filter_map(device).collect(),
+            shm_size: size(host.shm_size),
+            ulimits: host.ulimits.iter().flatten().filter_map(ulimit).collect(),
+            sysctls: host.sysctls.clone().unwrap_or_default().into_iter().collect(),
+            capabilities: Capabilities {
+                add: host.cap_add.clone().unwrap_or_default(),
+                drop: host.cap_drop.clone().unwrap_or_default(),
+            },
+            security_opt: host.security_opt.clone().unwrap_or_default(),
+            read_only: host.readonly_rootfs == Some(true),
+            init: host.init == Some(true),
+            pid: (host.pid_mode.as_deref() == Some("host")).then_some(Pid::Host),
+            ipc: ipc(host.ipc_mode.as_deref()),
+            platform: None,
+            tty: config.tty == Some(true),
+            log: host.log_config.as_ref().and_then(log),
+        },
     }
+}
+
+fn text(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn size(bytes: Option<i64>) -> Option<Size> {
+    bytes.and_then(|bytes| u64::try_from(bytes).ok()).filter(|&bytes| bytes > 0).map(Size)
+}
+
+/// Docker shows memory and swap together.
+fn limits(host: &HostConfig) -> Limits {
+    let memory = size(host.memory);
+    let swap = size(host.memory_swap).zip(memory).and_then(|(both, memory)| both.0.checked_sub(memory.0));
+    Limits {
+        memory,
+        cpus: host.nano_cpus.filter(|&nano| nano > 0).map(|nano| nano as f64 / 1e9),
+        swap: swap.filter(|&swap| swap > 0).map(Size),
+        pids: host.pids_limit.and_then(|pids| u32::try_from(pids).ok()).filter(|&pids| pids > 0),
+        io_weight: host.blkio_weight.filter(|&weight| weight > 0),
+    }
+}
+
+/// Another network than one of Docker's that has a name.
+fn network(host: &HostConfig) -> Option<String> {
+    let mode = host.network_mode.as_deref()?;
+    (matches!(mode, "host" | "none") || mode.starts_with("container:")).then(|| mode.to_owned())
+}
+
+fn pairs(lines: Option<&[String]>) -> BTreeMap<String, String> {
+    let pair = |line: &String| line.split_once(':').map(|(key, value)| (key.to_owned(), value.to_owned()));
+    lines.into_iter().flatten().filter_map(pair).collect()
+}
+
+fn device(it: &DeviceMapping) -> Option<String> {
+    let DeviceMapping { path_on_host, path_in_container, cgroup_permissions } = it;
+    Some(format!("{}:{}:{}", path_on_host.as_ref()?, path_in_container.as_ref()?, cgroup_permissions.as_ref()?))
+}
+
+fn ulimit(it: &ResourcesUlimits) -> Option<(String, Ulimit)> {
+    Some((it.name.clone()?, Ulimit { soft: it.soft?, hard: it.hard? }))
+}
+
+fn ipc(mode: Option<&str>) -> Option<Ipc> {
+    match mode? {
+        "none" => Some(Ipc::None),
+        "shareable" => Some(Ipc::Shareable),
+        "host" => Some(Ipc::Host),
+        // Docker's own default.
+        _ => None,
+    }
+}
+
+fn log(config: &HostConfigLogConfig) -> Option<Log> {
+    let options = config.config.clone().unwrap_or_default().into_iter().collect();
+    Some(Log { driver: config.typ.clone()?, max_size: None, max_files: None, options })
 }
 
 fn ports(host: &HostConfig) -> Vec<Port> {
@@ -149,10 +233,22 @@ fn ports(host: &HostConfig) -> Vec<Port> {
     ports
 }
 
-/// The volumes that were asked for; those that an image brings are not among them.
-fn volumes(host: &HostConfig) -> BTreeMap<String, String> {
+/// What was asked to be mounted; volumes that an image brings are not among it.
+fn volumes(host: &HostConfig) -> BTreeMap<String, Mount<String>> {
     let mounts = host.mounts.iter().flatten();
-    mounts.filter_map(|mount| Some((mount.target.clone()?, mount.source.clone()?))).collect()
+    mounts.filter_map(|it| Some((it.target.clone()?, mount(it)?))).collect()
+}
+
+fn mount(it: &bollard::models::Mount) -> Option<Mount<String>> {
+    let read_only = it.read_only == Some(true);
+    Some(match it.typ? {
+        MountType::BIND => Mount::Host { host: it.source.clone()?, read_only },
+        MountType::TMPFS => Mount::Tmpfs { tmpfs: size(it.tmpfs_options.as_ref()?.size_bytes)? },
+        _ => {
+            let subpath = it.volume_options.as_ref().and_then(|it| it.subpath.clone());
+            Mount::Volume { volume: it.source.clone()?, subpath, read_only }
+        }
+    })
 }
 
 fn check(check: &HealthConfig) -> Option<HealthCheck> {
@@ -172,5 +268,6 @@ fn check(check: &HealthConfig) -> Option<HealthCheck> {
         interval: span(check.interval),
         timeout: span(check.timeout),
         retries: retries.unwrap_or(CHECK_RETRIES),
+        start_period: check.start_period.filter(|&ns| ns > 0).map(|ns| span(Some(ns))),
     })
 }

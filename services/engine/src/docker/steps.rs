@@ -15,7 +15,7 @@ use futures_util::TryStreamExt;
 
 use super::connection::CALL;
 use super::containers::whole_seconds;
-use super::create::{log_options, mount};
+use super::create::{log_options, volume_mount};
 use super::{Docker, classify};
 use crate::error::EngineError;
 use crate::seen::Labels;
@@ -145,7 +145,7 @@ fn host(step: &Step, labels: &Labels) -> HostConfig {
         }),
         ..Default::default()
     };
-    let named = step.volumes.iter().map(|(path, volume)| mount(path, volume));
+    let named = step.volumes.iter().map(|(path, volume)| volume_mount(path, volume));
     // Where the image has such a folder, Docker takes over its mode: so it is its user's, who can write to it whatever that is.
     let (uid, gid) = step.user.split_once(':').map_or((step.user.as_str(), "0"), |(uid, gid)| (uid, gid));
     let options = |size: u64| format!("size={size},mode=1777,uid={uid},gid={gid}");

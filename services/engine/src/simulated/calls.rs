@@ -60,6 +60,11 @@ impl Simulated {
         self.arrive().await?.create(name, spec, labels, network)
     }
 
+    /// See [`crate::Engine::update`].
+    pub async fn update(&self, container: &str, spec: &Spec) -> Result<(), EngineError> {
+        self.arrive().await?.update(container, spec)
+    }
+
     /// See [`crate::Engine::start`].
     pub async fn start(&self, container: &str) -> Result<(), EngineError> {
         self.arrive().await?.start(container)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use schemas::descriptors::Restart;
+use schemas::descriptors::{Mount, Restart};
 use schemas::spec::{Port, Spec};
 use schemas::units::Span;
 
@@ -31,8 +31,13 @@ impl World {
             let message = format!("No such image: {}", spec.image);
             return Err(EngineError::ImageMissing { image: spec.image.clone(), message });
         };
-        for volume in spec.volumes.values() {
+        for volume in spec.volumes.values().filter_map(Mount::as_volume) {
             self.ensure_volume(volume, &Labels::new());
+        }
+        let mut shown = shown(spec);
+        if let Some(other) = spec.network.as_ref().and_then(|it| it.strip_prefix("container:")) {
+            // As Docker: by its id from now on.
+            shown.network = Some(format!("container:{}", self.entry(other)?.seen.id));
         }
         let (id, created_ns) = (self.id(), self.now());
         let seen = Container {
@@ -46,13 +51,17 @@ impl World {
             created_ns,
             started_ns: None,
             finished_ns: None,
-            has_healthcheck: spec.health.is_some() || image.has_healthcheck,
+            has_healthcheck: spec.health.is_some() || (image.has_healthcheck && !spec.unchecked),
             health: None,
             restarts: 0,
             restart: spec.restart,
             addresses: BTreeMap::new(),
-            aliases: BTreeMap::from([(network.network.clone(), vec![network.alias.clone()])]),
-            shown: shown(spec),
+            aliases: if spec.network.is_some() {
+                BTreeMap::new()
+            } else {
+                BTreeMap::from([(network.network.clone(), vec![network.alias.clone()])])
+            },
+            shown,
         };
         let (lines, files, records) = (Vec::new(), Files::new(), Vec::new());
         let (network, handlers) = (network.clone(), BTreeMap::new());
@@ -62,6 +71,21 @@ impl World {
         Ok(id)
     }
 
+    pub(super) fn update(&mut self, container: &str, spec: &Spec) -> Result<(), EngineError> {
+        let at_ns = self.now();
+        let live = spec.live();
+        let entry = self.entry(container)?;
+        let name = entry.seen.name.clone();
+        let limits = &mut entry.seen.shown.limits;
+        limits.memory = live.limits.memory.or(limits.memory);
+        limits.cpus = live.limits.cpus.or(limits.cpus);
+        limits.pids = live.limits.pids.or(limits.pids);
+        entry.seen.shown.restart = live.restart;
+        entry.seen.restart = live.restart;
+        self.tell(&name, Action::Update, at_ns, None);
+        Ok(())
+    }
+
     pub(super) fn start(&mut self, container: &str) -> Result<(), EngineError> {
         let entry = self.entry(container)?;
         if entry.seen.state == State::Running {
@@ -69,7 +93,8 @@ impl World {
         }
         let (name, network) = (entry.seen.name.clone(), entry.network.network.clone());
         let wanted = entry.seen.shown.ports.clone();
-        if !self.networks.contains_key(&network) {
+        let own = entry.seen.shown.network.is_none();
+        if own && !self.networks.contains_key(&network) {
             let what = format!("the network of container `{name}` (network {network} not found)");
             return Err(EngineError::NotFound { what });
         }
@@ -86,6 +111,7 @@ impl World {
     fn run(&mut self, name: &str) -> Result<(), EngineError> {
         let (at_ns, address) = (self.now(), self.free_address());
         let entry = self.entry(name)?;
+        let own = entry.seen.shown.network.is_none();
         let has_check = entry.seen.has_healthcheck;
         entry.seen.state = State::Running;
         entry.seen.exit_code = None;
@@ -93,7 +119,9 @@ impl World {
         entry.seen.started_ns = Some(at_ns);
         entry.seen.health =
             has_check.then_some(Health { status: HealthStatus::Starting, checked_ns: None, failing_streak: 0 });
-        entry.seen.addresses.insert(entry.network.network.clone(), address);
+        if own {
+            entry.seen.addresses.insert(entry.network.network.clone(), address);
+        }
         self.tell(name, Action::Start, at_ns, None);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schemas::descriptors::{Limits, Restart};
+use schemas::descriptors::{Limits, Mount, Restart};
 use schemas::spec::Spec;
 use tokio::time::{Instant, timeout_at};
 
@@ -18,13 +18,11 @@ impl Simulated {
             image: step.image.clone(),
             command: Some(step.command.clone()),
             env: step.env.clone(),
-            ports: Vec::new(),
-            volumes: step.volumes.clone(),
+            volumes: step.volumes.iter().map(|(path, volume)| (path.clone(), Mount::volume(volume.clone()))).collect(),
             restart: Restart::No,
             stop: step.stop.clone(),
-            health: None,
-            limits: Limits { memory: Some(step.limits.memory), cpus: Some(step.limits.cpus) },
-            privileged: false,
+            limits: Limits { memory: Some(step.limits.memory), cpus: Some(step.limits.cpus), ..Limits::default() },
+            ..Spec::default()
         };
         let network = step.network.clone().unwrap_or_else(|| "none".to_owned());
         let mut world = self.arrive().await?;

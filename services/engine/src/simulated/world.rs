@@ -100,7 +100,10 @@ impl World {
     /// Where a container's file lies: in a volume that is mounted there, else in the container.
     pub(super) fn files(&mut self, container: &str, path: &str) -> Result<&mut Files, EngineError> {
         let volumes = &self.entry(container)?.seen.shown.volumes;
-        let mounted = volumes.iter().find(|(at, _)| path.starts_with(at.as_str())).map(|(_, name)| name.clone());
+        let mounted = volumes
+            .iter()
+            .find(|(at, _)| path.starts_with(at.as_str()))
+            .and_then(|(_, mount)| mount.as_volume().cloned());
         match mounted {
             None => Ok(&mut self.entry(container)?.files),
             Some(volume) => Ok(&mut self.volumes.entry(volume).or_default().files),
@@ -119,7 +122,7 @@ impl World {
     }
 
     pub(super) fn remove_volume(&mut self, name: &str) -> Result<bool, EngineError> {
-        let has = |it: &&Entry| it.seen.shown.volumes.values().any(|volume| volume == name);
+        let has = |it: &&Entry| it.seen.shown.volumes.values().any(|it| it.as_volume().is_some_and(|it| it == name));
         if let Some(holder) = self.containers.values().find(has) {
             return Err(EngineError::Refused {
                 what: format!("remove volume `{name}`"),

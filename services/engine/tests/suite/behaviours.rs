@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use engine::{Action, EngineError, HealthStatus, Kind, Scope, State, Wake, Wakes};
-use schemas::descriptors::{Limits, Restart, Stop};
+use engine::{Action, EngineError, HealthStatus, Kind, NetworkAttachment, Scope, State, Wake, Wakes};
+use schemas::descriptors::{Capabilities, Ipc, Limits, Log, Mount, Restart, Runtime, Stop, Ulimit};
 use schemas::spec::{Port, Protocol, Spec};
 use schemas::units::{Size, Span};
 use tokio::task::JoinSet;
@@ -24,17 +24,18 @@ pub async fn a_container_shows_what_was_asked_for(lab: &Lab) {
     let spec = Spec {
         env: [("GREETING", "hello = world"), ("EMPTY", "")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
         ports,
-        volumes: [("/data".to_owned(), first), ("/more".to_owned(), second)].into(),
+        volumes: [("/data".to_owned(), Mount::volume(first)), ("/more".to_owned(), Mount::volume(second))].into(),
         restart: Restart::OnFailure,
         stop: Stop { signal: "INT".to_owned(), grace: Span::seconds(7) },
         health: Some(lab.check()),
-        limits: Limits { memory: Some(Size(32 << 20)), cpus: Some(0.5) },
+        limits: Limits { memory: Some(Size(32 << 20)), cpus: Some(0.5), ..Limits::default() },
         ..lab.spec()
     };
     let name = lab.create("api", &spec).await;
     let seen = lab.seen(&name).await;
     let mut shown = seen.shown.clone();
     shown.env.retain(|key, _| key != "PATH");
+    shown.runtime = Runtime::default();
     assert_eq!(shown, spec);
     assert_eq!((seen.name.as_str(), seen.state, seen.restart), (name.as_str(), State::Created, Restart::OnFailure));
     assert_eq!(seen.labels, lab.labels());
@@ -49,6 +50,84 @@ pub async fn a_container_shows_what_was_asked_for(lab: &Lab) {
     assert_eq!((by_id.id, by_id.state), (seen.id, State::Running));
     assert!(by_id.started_ns.unwrap() > by_id.created_ns);
     assert!(by_id.addresses[&lab.name("net")].is_ipv4(), "{:?}", by_id.addresses);
+}
+
+pub async fn how_a_container_runs_is_shown(lab: &Lab) {
+    let runtime = Runtime {
+        entrypoint: Some(["sh", "-c"].map(str::to_owned).to_vec()),
+        working_dir: Some("/tmp".to_owned()),
+        user: Some("65534:65534".to_owned()),
+        group_add: vec!["7".to_owned()],
+        hostname: Some("web".to_owned()),
+        labels: [("org.example.role".to_owned(), "front".to_owned())].into(),
+        extra_hosts: [("up".to_owned(), "192.0.2.1".to_owned())].into(),
+        dns: vec!["192.0.2.53".to_owned()],
+        dns_search: vec!["example.org".to_owned()],
+        devices: vec!["/dev/null:/dev/nil:rw".to_owned()],
+        shm_size: Some(Size(8 << 20)),
+        ulimits: [("nofile".to_owned(), Ulimit { soft: 100, hard: 200 })].into(),
+        sysctls: [("net.ipv4.ip_unprivileged_port_start".to_owned(), "80".to_owned())].into(),
+        capabilities: Capabilities { add: vec!["NET_ADMIN".to_owned()], drop: vec!["MKNOD".to_owned()] },
+        security_opt: vec!["no-new-privileges".to_owned()],
+        read_only: true,
+        init: true,
+        ipc: Some(Ipc::Shareable),
+        log: Some(Log { max_size: Some(Size(1 << 20)), max_files: Some(2), ..Log::default() }),
+        ..Runtime::default()
+    };
+    let spec = Spec {
+        volumes: [
+            ("/scratch".to_owned(), Mount::Tmpfs { tmpfs: Size(1 << 20) }),
+            ("/node".to_owned(), Mount::Host { host: "/usr".to_owned(), read_only: true }),
+        ]
+        .into(),
+        unchecked: true,
+        command: Some(vec!["sleep 100".to_owned()]),
+        runtime: runtime.clone(),
+        ..lab.spec()
+    };
+    let name = lab.create("api", &spec).await;
+    let seen = lab.seen(&name).await;
+    assert_eq!((&seen.shown.volumes, seen.shown.unchecked), (&spec.volumes, true));
+    let mut shown = seen.shown.runtime;
+    // Ours are among them, and rotation is told in the driver's own words.
+    assert_eq!(shown.labels.remove("org.example.role").as_deref(), Some("front"));
+    (shown.labels, shown.log) = (runtime.labels.clone(), runtime.log.clone());
+    assert_eq!(shown, runtime);
+}
+
+pub async fn what_can_be_changed_while_it_runs_is(lab: &Lab) {
+    let name = lab.start("api", &lab.spec()).await;
+    let before = lab.seen(&name).await;
+    let limits = Limits { memory: Some(Size(64 << 20)), cpus: Some(0.5), pids: Some(50), ..Limits::default() };
+    let wanted = Spec { limits, restart: Restart::Always, ..lab.spec() };
+    let mut wakes = lab.engine.events(&lab.scope()).await.unwrap();
+    lab.engine.update(&name, &wanted).await.unwrap();
+    while wakes.next().await.unwrap().action != Action::Update {}
+    let after = lab.seen(&name).await;
+    assert_eq!(after.shown.live(), wanted.live());
+    assert_eq!((after.id, after.started_ns, after.state), (before.id, before.started_ns, State::Running));
+
+    // What is not limited any more stays as it is: Docker takes no limit for "as it was".
+    lab.engine.update(&name, &Spec { restart: Restart::No, ..lab.spec() }).await.unwrap();
+    let kept = lab.seen(&name).await.shown.live();
+    assert_eq!((kept.restart, kept.limits.memory), (Restart::No, Some(Size(64 << 20))));
+    let gone = lab.engine.update(&lab.name("gone"), &wanted).await.unwrap_err();
+    assert!(matches!(gone, EngineError::NotFound { .. }), "{gone:?}");
+}
+
+pub async fn a_container_can_join_anothers_network_or_none(lab: &Lab) {
+    let first = lab.start("first", &lab.spec()).await;
+    let nowhere = NetworkAttachment { network: String::new(), alias: String::new() };
+    for (part, mode) in [("second", format!("container:{first}")), ("alone", "none".to_owned())] {
+        let name = lab.name(part);
+        let spec = Spec { network: Some(mode.clone()), ..lab.spec() };
+        lab.engine.create(&name, &spec, &lab.labels(), &nowhere).await.unwrap();
+        lab.engine.start(&name).await.unwrap();
+        let seen = lab.seen(&name).await;
+        let expected = if part == "alone" { mode } else { format!("container:{}", lab.seen(&first).await.id) };
+        assert_eq!((seen.shown.network, seen.aliases.contains_key(&lab.name("net"))), (Some(expected), false));
+    }
 }
 
 /// Made and not started: not every machine that tests run on lets Docker give a container everything.
@@ -188,7 +267,7 @@ pub async fn a_volume_outlives_its_container(lab: &Lab) {
     let made = lab.engine.ensure_volume(&volume, &lab.labels()).await.unwrap();
     assert!(made.made);
     assert_eq!(made.labels, lab.labels());
-    let spec = Spec { volumes: [("/data".to_owned(), volume.clone())].into(), ..lab.spec() };
+    let spec = Spec { volumes: [("/data".to_owned(), Mount::volume(volume.clone()))].into(), ..lab.spec() };
     let first = lab.start("db", &spec).await;
     lab.write_file(&first, "/data/row", "kept").await;
     lab.write_file(&first, "/row", "lost").await;
@@ -204,7 +283,7 @@ pub async fn a_volume_outlives_its_container(lab: &Lab) {
 pub async fn a_volume_goes_once_nothing_has_it(lab: &Lab) {
     let volume = lab.name("data");
     lab.engine.ensure_volume(&volume, &lab.labels()).await.unwrap();
-    let spec = Spec { volumes: [("/data".to_owned(), volume.clone())].into(), ..lab.spec() };
+    let spec = Spec { volumes: [("/data".to_owned(), Mount::volume(volume.clone()))].into(), ..lab.spec() };
     let container = lab.start("db", &spec).await;
     lab.write_file(&container, "/data/row", "lost").await;
     let refused = lab.engine.remove_volume(&volume).await.unwrap_err();
@@ -410,7 +489,7 @@ pub async fn logs_end_with_the_last_lines(lab: &Lab) {
 }
 
 pub async fn memory_above_the_limit_kills(lab: &Lab) {
-    let limits = Limits { memory: Some(Size(8 << 20)), cpus: None };
+    let limits = Limits { memory: Some(Size(8 << 20)), ..Limits::default() };
     let spec = Spec { limits, ..lab.spec_of("tail /dev/zero") };
     let name = lab.start("hungry", &spec).await;
     if let crate::lab::Kind::Simulated(simulated) = &lab.kind {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use engine::{Container, Engine, HealthStatus, Labels, NetworkAttachment, Scope, Simulated, State};
 use futures_util::FutureExt;
-use schemas::descriptors::{Limits, Restart, Stop};
+use schemas::descriptors::Restart;
 use schemas::spec::{HealthCheck, Port, Protocol, Spec};
 use schemas::units::Span;
 
@@ -97,14 +97,8 @@ impl Lab {
         Spec {
             image: image("plain"),
             command: Some(["sh", "-c", script].map(str::to_owned).to_vec()),
-            env: Default::default(),
-            ports: Vec::new(),
-            volumes: Default::default(),
             restart: Restart::No,
-            stop: Stop::default(),
-            health: None,
-            limits: Limits::default(),
-            privileged: false,
+            ..Spec::default()
         }
     }
 
@@ -115,6 +109,7 @@ impl Lab {
             interval: Span(200),
             timeout: Span::seconds(20),
             retries: 2,
+            start_period: None,
         }
     }
 

@@ -207,6 +207,7 @@ impl Stored {
             image: it.image,
             spec: it.spec,
             commit: it.commit,
+            live: it.live,
             exit_code,
             newest: (at_ns, change),
             since: self.position,

@@ -6,6 +6,7 @@ use schemas::event::{ContainerChange, Data, Event, GitPushed, PullOpened, PullUp
 use schemas::fleet::{Fleet, HealthState, ObservedContainer, ObservedThing, Rollout, State};
 use schemas::names::{Name, NodeName, Oid};
 use schemas::pulls::Pull;
+use schemas::spec::Updatable;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -39,14 +40,16 @@ pub(super) struct Container {
     pub since: [u64; facts::CONTAINER.len()],
 }
 
-/// What does not change while a container lives: written once, and shared by its versions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What hardly ever changes while a container lives: written once, and shared by its versions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub node: NodeName,
     pub docker_id: String,
     pub image: Option<String>,
     pub spec: Option<String>,
     pub commit: Option<Oid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Updatable>,
 }
 
 impl Identity {
@@ -56,6 +59,7 @@ impl Identity {
             && self.image == it.image
             && self.spec == it.spec
             && self.commit == it.commit
+            && self.live == it.live
     }
 
     fn of(it: &ObservedContainer) -> Self {
@@ -65,6 +69,7 @@ impl Identity {
             image: it.image.clone(),
             spec: it.spec.clone(),
             commit: it.commit.clone(),
+            live: it.live.clone(),
         }
     }
 }
@@ -90,6 +95,7 @@ impl Track {
         match &event.data {
             Data::ContainerCreated(it)
             | Data::ContainerStarted(it)
+            | Data::ContainerUpdated(it)
             | Data::ContainerHealthy(it)
             | Data::ContainerUnhealthy(it)
             | Data::ContainerStopped(it)

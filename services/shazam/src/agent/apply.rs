@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use engine::{Container, EngineError, NetworkAttachment, State};
-use schemas::descriptors::Condition;
+use schemas::descriptors::{Condition, OnUnhealthy};
 use schemas::names::{FleetId, Name};
 use schemas::plan::Action;
 use schemas::spec::{Port, resource_name};
 use schemas::work::{Command, Target};
 
 use super::error::StepError;
-use super::host::{COMMIT, Host, SPEC, Slot, container_name};
+use super::host::{COMMIT, Host, IN_THE_NETWORK_OF, ON_UNHEALTHY, SPEC, Slot, container_name};
 use super::look::Why;
 
 impl Host {
@@ -73,8 +73,13 @@ impl Host {
             if !self.is_ours(&seen.labels) {
                 return Err(StepError::Stranger { kind: "container", name: name.to_owned() });
             }
-            let attached = seen.aliases.contains_key(&resource_name(&command.fleet, None));
-            if attached && seen.labels.get(SPEC) == Some(&target.digest) {
+            let known = seen.labels.get(SPEC).is_some_and(|it| [&target.digest, &target.digest_before].contains(&it));
+            let live = target.spec.live();
+            if known && self.is_attached(command, target, &seen).await? && seen.shown.live().leads_to(&live) {
+                if seen.shown.live() != live {
+                    let _turn = self.calls.acquire().await;
+                    self.engine.update(&seen.id, &target.spec).await?;
+                }
                 return self.have_running(command, &seen, slot).await;
             }
             self.take_away(command, &seen, slot).await?;
@@ -82,11 +87,27 @@ impl Host {
         self.make(command, target, name).await
     }
 
+    /// Whether a container is in the network that it should be in.
+    async fn is_attached(&self, command: &Command, target: &Target, seen: &Container) -> Result<bool, EngineError> {
+        let Some(wanted) = &target.spec.network else {
+            return Ok(seen.aliases.contains_key(&resource_name(&command.fleet, None)));
+        };
+        // Docker remembers whose network it joined by its id: made anew, the other one is another.
+        let wanted = match wanted.strip_prefix(IN_THE_NETWORK_OF) {
+            None => Some(wanted.clone()),
+            Some(other) => self.engine.inspect(other).await?.map(|it| format!("{IN_THE_NETWORK_OF}{}", it.id)),
+        };
+        Ok(seen.shown.network == wanted)
+    }
+
     /// Makes a container and starts it: both, or neither.
     async fn make(&self, command: &Command, target: &Target, name: &str) -> Result<(), StepError> {
         let mut labels = self.labels(&command.fleet, Some(&command.container));
         labels.insert(SPEC.to_owned(), target.digest.clone());
         labels.insert(COMMIT.to_owned(), command.commit.to_string());
+        if target.spec.on_unhealthy == OnUnhealthy::Restart {
+            labels.insert(ON_UNHEALTHY.to_owned(), "restart".to_owned());
+        }
 
         let _turn = self.calls.acquire().await;
         let id = self.create(command, target, name, &labels).await?;
@@ -138,6 +159,10 @@ impl Host {
         labels: &engine::Labels,
     ) -> Result<String, StepError> {
         let network = self.network(&command.fleet);
+        if target.spec.network.is_some() {
+            let nowhere = NetworkAttachment { network: String::new(), alias: String::new() };
+            return Ok(self.engine.create(name, &target.spec, labels, &nowhere).await?);
+        }
         loop {
             let known = self.have_network(&command.fleet, &network).await?;
             let attachment = NetworkAttachment {

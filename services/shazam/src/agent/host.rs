@@ -8,7 +8,7 @@ use std::time::Duration;
 use engine::{Engine, Labels, Scope};
 use schemas::fleet::ObservedContainer;
 use schemas::names::{FleetId, Name, NodeName, Oid};
-use schemas::spec::resource_name;
+use schemas::spec::{Updatable, resource_name};
 use schemas::work::{Change, Report};
 use streams::{Bus, SendError};
 use tokio::sync::{Notify, RwLock, Semaphore, watch};
@@ -28,6 +28,11 @@ pub const NAME: &str = "fleetlog.name";
 pub const COMMIT: &str = "fleetlog.commit";
 /// The label with the keyed digest of a container's rendered keys.
 pub const SPEC: &str = "fleetlog.spec";
+
+/// The label of a container that is started again once it is unhealthy.
+pub const ON_UNHEALTHY: &str = "fleetlog.on_unhealthy";
+/// How Docker says that a container is in another one's network: with that one's name or id behind it.
+pub const IN_THE_NETWORK_OF: &str = "container:";
 
 /// What the agent's tasks share.
 pub struct Host {
@@ -73,6 +78,8 @@ pub struct Told {
     pub newest: Option<(i64, Change)>,
     /// Its health, where that was told.
     pub health: Option<Change>,
+    /// What was told of what Docker can change while it runs.
+    pub live: Option<Updatable>,
     /// Whether an HTTP path of it is asked for.
     pub probed: bool,
     /// How Docker's event said that it ended: an inspection no longer tells it once Docker started it again.
@@ -86,6 +93,7 @@ impl Slot {
         if told.docker_id.is_empty() {
             told.docker_id.clone_from(&seen.docker_id);
             told.newest = Some(seen.newest);
+            told.live.clone_from(&seen.live);
             told.health = Some(seen.newest.1).filter(|it| matches!(it, Change::Healthy | Change::Unhealthy));
         }
     }

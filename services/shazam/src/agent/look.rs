@@ -8,7 +8,7 @@ use schemas::names::{FleetId, Name};
 use schemas::work::{Change, ContainerReport, Report, observation_id};
 use uuid::Uuid;
 
-use super::host::{Host, SPEC, Slot, commit_of, fleet_of};
+use super::host::{Host, ON_UNHEALTHY, SPEC, Slot, commit_of, fleet_of};
 
 /// What a look is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Why {
     Step(Uuid),
     /// A step asked it to end.
     Asked(Uuid),
+    /// It was unhealthy, and is started again for that.
+    Mended,
     /// Somebody else, or itself.
     Seen,
 }
@@ -25,7 +27,7 @@ impl Why {
     fn cause(self) -> Option<Uuid> {
         match self {
             Self::Step(cause) | Self::Asked(cause) => Some(cause),
-            Self::Seen => None,
+            Self::Mended | Self::Seen => None,
         }
     }
 }
@@ -63,6 +65,33 @@ impl Host {
             && let Some((fleet, container)) = fleet_of(&seen.labels)
         {
             self.tell(&slot, &fleet, &container, &seen, Why::Seen).await;
+            if seen.health.is_some_and(|it| it.status == HealthStatus::Unhealthy) {
+                self.mend(&slot, &fleet, &container, &seen).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts an unhealthy container again, where its descriptor says so. Who calls holds its slot.
+    pub(super) async fn mend(
+        &self,
+        slot: &Slot,
+        fleet: &FleetId,
+        container: &Name,
+        seen: &Container,
+    ) -> Result<(), EngineError> {
+        if seen.state != State::Running || !seen.labels.contains_key(ON_UNHEALTHY) {
+            return Ok(());
+        }
+        tracing::info!(%fleet, %container, "it is unhealthy, and is started again");
+        let _turn = self.calls.acquire().await;
+        self.engine.stop(&seen.id, None, seen.shown.stop.grace.into()).await?;
+        if let Some(stopped) = self.engine.inspect(&seen.id).await? {
+            self.tell(slot, fleet, container, &stopped, Why::Mended).await;
+        }
+        self.engine.start(&seen.id).await?;
+        if let Some(started) = self.engine.inspect(&seen.id).await? {
+            self.tell(slot, fleet, container, &started, Why::Seen).await;
         }
         Ok(())
     }
@@ -76,13 +105,14 @@ impl Host {
         seen: &Container,
         why: Why,
     ) -> bool {
-        for (at_ns, change) in edges(seen, matches!(why, Why::Asked(_))) {
+        for (at_ns, change) in edges(seen, matches!(why, Why::Asked(_) | Why::Mended)) {
             {
                 let mut told = slot.told();
                 if told.docker_id != seen.id {
                     told.docker_id.clone_from(&seen.id);
                     told.newest = None;
                     told.health = None;
+                    told.live = None;
                 }
                 let known_health = matches!(change, Change::Healthy | Change::Unhealthy) && told.health == Some(change);
                 if known_health || told.newest.is_some_and(|newest| (at_ns, change) <= newest) {
@@ -95,7 +125,27 @@ impl Host {
             let mut told = slot.told();
             told.newest = Some((at_ns, change));
             told.health = matches!(change, Change::Healthy | Change::Unhealthy).then_some(change);
+            told.live = Some(seen.shown.live());
         }
+        self.tell_live(slot, fleet, container, seen, why).await
+    }
+
+    /// Tells that Docker was told other limits. It has no time for that: it comes right after what was told last.
+    async fn tell_live(&self, slot: &Slot, fleet: &FleetId, container: &Name, seen: &Container, why: Why) -> bool {
+        let live = seen.shown.live();
+        let at_ns = {
+            let told = slot.told();
+            if told.live.as_ref() == Some(&live) {
+                return true;
+            }
+            told.newest.map_or(seen.created_ns, |(at_ns, _)| at_ns) + 1
+        };
+        if !self.send(slot, fleet, container, seen, (Change::Updated, at_ns), why).await {
+            return false;
+        }
+        let mut told = slot.told();
+        told.newest = Some((at_ns, Change::Updated));
+        told.live = Some(live);
         true
     }
 
@@ -142,6 +192,7 @@ impl Host {
             image: None,
             spec: None,
             commit: None,
+            live: None,
             checked: false,
             exit_code: None,
             out_of_memory: false,
@@ -181,6 +232,7 @@ impl Host {
             image: Some(seen.image.clone()),
             spec: seen.labels.get(SPEC).cloned(),
             commit: commit_of(&seen.labels),
+            live: Some(seen.shown.live()),
             checked: seen.has_healthcheck || probed,
             exit_code: seen.exit_code.or(hint).filter(|_| ended),
             out_of_memory: ended && seen.out_of_memory,

@@ -127,7 +127,7 @@ async fn look_after(host: Arc<Host>, it: Watched, end: CancellationToken) {
                 Err(_) => continue,
             },
         };
-        let Some(address) = host.address(&seen).filter(|_| seen.state == State::Running) else { continue };
+        let Some(address) = host.address(&seen).await.filter(|_| seen.state == State::Running) else { continue };
         let answer = get(address, it.port, &it.path, it.timeout).await;
         let change = match answer {
             Ok(()) => {
@@ -146,6 +146,12 @@ async fn look_after(host: Arc<Host>, it: Watched, end: CancellationToken) {
             return;
         }
         host.tell_health(&slot, &it.fleet, &it.container, &seen, change, Why::Seen).await;
+        if change == Change::Unhealthy
+            && let Ok(_busy) = slot.busy.try_lock()
+            && let Err(error) = host.mend(&slot, &it.fleet, &it.container, &seen).await
+        {
+            tracing::warn!(%error, container = it.name, "an unhealthy container could not be started again");
+        }
         known = answer.is_ok().then_some(seen);
     }
 }

@@ -1,5 +1,6 @@
 //! Waits until a container is as somebody needs it. Docker's wake-ups make it look; a slow clock makes sure.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use engine::{Container, HealthStatus, State};
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 use super::apply::ends_by_itself;
 use super::error::StepError;
-use super::host::Host;
+use super::host::{Host, IN_THE_NETWORK_OF};
 use super::look::Why;
 use super::probe;
 
@@ -131,7 +132,7 @@ async fn healthy(host: &Host, seen: &Container, readiness: &Readiness) -> Verdic
             Some(health) => Verdict::NotYet(format!("its check says {}", health.status)),
         },
         Probe::Http { path, port, timeout, .. } => {
-            let Some(address) = host.address(seen) else {
+            let Some(address) = host.address(seen).await else {
                 return Verdict::NotYet("it has no address yet".to_owned());
             };
             match probe::get(address, *port, path, (*timeout).into()).await {
@@ -143,8 +144,16 @@ async fn healthy(host: &Host, seen: &Container, readiness: &Readiness) -> Verdic
 }
 
 impl Host {
-    /// A container's address in its fleet's network.
-    pub(super) fn address(&self, seen: &Container) -> Option<std::net::IpAddr> {
-        seen.addresses.values().next().copied()
+    /// A container's address: in its fleet's network, or in the one that it joined.
+    pub(super) async fn address(&self, seen: &Container) -> Option<IpAddr> {
+        match seen.shown.network.as_deref() {
+            // The agent is on the same node.
+            Some("host") => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            Some(mode) => {
+                let other = self.engine.inspect(mode.strip_prefix(IN_THE_NETWORK_OF)?).await.ok()??;
+                other.addresses.values().next().copied()
+            }
+            None => seen.addresses.values().next().copied(),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemas::descriptors::Container;
 use schemas::fleet::{Fleet, Rollout};
 use schemas::names::Name;
 use schemas::plan::destroy::is_doomed;
@@ -33,7 +34,7 @@ pub fn command(
         Action::Remove => None,
         Action::Destroy if is_doomed(fleet, &fleet.desired, &step.container) => None,
         Action::Destroy => return Err(not_doomed(step)),
-        Action::Create | Action::Recreate | Action::Restart | Action::Wait => {
+        Action::Create | Action::Recreate | Action::Update | Action::Restart | Action::Wait => {
             Some(target(fleet, &step.container, key)?)
         }
     };
@@ -66,7 +67,7 @@ fn not_doomed(step: &Step) -> RenderFault {
 fn target(fleet: &Fleet, name: &Name, key: &DigestKey) -> Result<Target, RenderFault> {
     let desired = &fleet.desired;
     let spec = spec::render(&fleet.id, name, desired).map_err(|mut faults| faults.swap_remove(0))?;
-    let digest = spec::digest(key, &spec);
+    let digests = spec::digests(key, &spec);
     // `render` found the container, so it is there.
     let container = desired.containers.get(name);
     let needs = container.into_iter().flat_map(|it| &it.needs.0).filter_map(|(needed, condition)| {
@@ -75,11 +76,12 @@ fn target(fleet: &Fleet, name: &Name, key: &DigestKey) -> Result<Target, RenderF
     });
     let volumes: BTreeMap<_, _> = container
         .into_iter()
-        .flat_map(|it| it.volumes.values())
+        .flat_map(Container::mounted)
         .map(|volume| (volume.clone(), spec::resource_name(&fleet.id, Some(volume))))
         .collect();
     let readiness = container.map(|it| spec::readiness(it, desired));
     let readiness =
         readiness.unwrap_or(spec::Readiness { probe: spec::Probe::Docker, within: schemas::units::Span::seconds(60) });
-    Ok(Target { spec, digest, readiness, volumes, needs: needs.collect() })
+    let (digest, digest_before) = (digests.now, digests.before);
+    Ok(Target { spec, digest, digest_before, readiness, volumes, needs: needs.collect() })
 }

@@ -66,6 +66,7 @@ fn sighting(data: &Data) -> Option<&Sighting> {
     match data {
         Data::ContainerCreated(it)
         | Data::ContainerStarted(it)
+        | Data::ContainerUpdated(it)
         | Data::ContainerHealthy(it)
         | Data::ContainerUnhealthy(it)
         | Data::ContainerStopped(it)

@@ -17,6 +17,7 @@ pub fn sequence(data: &Data) -> u64 {
         Data::RolloutStep(it) => it.obs.unwrap_or_default(),
         Data::ContainerCreated(it)
         | Data::ContainerStarted(it)
+        | Data::ContainerUpdated(it)
         | Data::ContainerHealthy(it)
         | Data::ContainerUnhealthy(it)
         | Data::ContainerStopped(it)
@@ -31,7 +32,9 @@ pub fn sequence(data: &Data) -> u64 {
 
 /// Whether a report says something that is not known yet.
 fn is_news(fleet: &Fleet, report: &ContainerReport) -> bool {
-    let Some(known) = fleet.observed.containers.get(&report.container) else { return report.change != Change::Removed };
+    let Some(known) = fleet.observed.containers.get(&report.container) else {
+        return !matches!(report.change, Change::Removed | Change::Updated);
+    };
     if !known.takes(&report.docker_id, report.at_ns, report.change) {
         return false;
     }
@@ -40,6 +43,7 @@ fn is_news(fleet: &Fleet, report: &ContainerReport) -> bool {
     match report.change {
         Change::Healthy => !(same && known.health == Some(HealthState::Healthy)),
         Change::Unhealthy => !(same && known.health == Some(HealthState::Unhealthy)),
+        Change::Updated => known.docker_id == report.docker_id && known.live != report.live,
         _ => true,
     }
 }
@@ -145,6 +149,7 @@ impl Coordinator {
             image: it.image,
             spec: it.spec,
             commit: it.commit,
+            live: it.live,
             checked: it.checked,
             exit_code: it.exit_code,
             out_of_memory: it.out_of_memory,
@@ -152,6 +157,7 @@ impl Coordinator {
         let data = match it.change {
             Change::Created => Data::ContainerCreated(change),
             Change::Started => Data::ContainerStarted(change),
+            Change::Updated => Data::ContainerUpdated(change),
             Change::Healthy => Data::ContainerHealthy(change),
             Change::Unhealthy => Data::ContainerUnhealthy(change),
             Change::Stopped => Data::ContainerStopped(change),
@@ -216,6 +222,7 @@ fn change_word(change: Change) -> &'static str {
     match change {
         Change::Created => "created",
         Change::Started => "started",
+        Change::Updated => "updated",
         Change::Healthy => "healthy",
         Change::Unhealthy => "unhealthy",
         Change::Stopped => "stopped",

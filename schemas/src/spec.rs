@@ -71,7 +71,6 @@ pub struct Spec {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Updatable {
     /// When Docker starts it again by itself.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub restart: Restart,
     /// How much of the node it may use: `memory`, `cpus` and `pids`.
     #[serde(default, skip_serializing_if = "is_default")]

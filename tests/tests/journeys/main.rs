@@ -7,6 +7,7 @@ mod faults;
 mod forks;
 mod front;
 mod guards;
+mod keys;
 mod kills;
 mod logs;
 mod logs_docker;

@@ -55,6 +55,9 @@ pub struct FleetFile {
     /// Who may move the deploy branch, and how.
     #[serde(skip_serializing_if = "Protect::is_none")]
     pub protect: Protect,
+    /// What becomes of containers that another hand has changed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub drift: Drift,
     /// What a push to the deploy branch may not bring.
     #[serde(skip_serializing_if = "Guards::is_none")]
     pub guards: Guards,
@@ -65,6 +68,19 @@ pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+/// What becomes of a container that is not as it should be any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Drift {
+    /// It is told, and left until the next push.
+    #[default]
+    Report,
+    /// It is told, and put right.
+    Heal,
+    /// Nothing.
+    Ignore,
+}
+
 impl Default for FleetFile {
     fn default() -> Self {
         Self {
@@ -72,6 +88,7 @@ impl Default for FleetFile {
             deploy: "main".to_owned(),
             parameters: BTreeMap::new(),
             protect: Protect::default(),
+            drift: Drift::default(),
             guards: Guards::default(),
         }
     }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use self::container::{ContainerChange, ObservationGap, Sighting, ThingChange};
+pub use self::container::{ContainerChange, DriftEnded, DriftFound, ObservationGap, Sighting, ThingChange};
 pub use self::git::{GitPushed, GitRefused, GitRepacked, OverrideUsed, PackRef, RefUpdate, Refusal};
 pub use self::profile::{
     MemberRemoved, MemberSet, PolicySet, ProfileCreated, ProfileErased, TokenCreated, TokenRevoked,
@@ -277,6 +277,8 @@ data! {
     VolumeRemoved(ThingChange), "fleetlog.volume.removed.v1", Container;
     NetworkCreated(ThingChange), "fleetlog.network.created.v1", Container;
     NetworkRemoved(ThingChange), "fleetlog.network.removed.v1", Container;
+    DriftFound(DriftFound), "fleetlog.drift.found.v1", Container;
+    DriftEnded(DriftEnded), "fleetlog.drift.ended.v1", Container;
     ObservationGap(ObservationGap), "fleetlog.observation.gap.v1", Container;
     RunQueued(RunQueued), "fleetlog.run.queued.v1", Run;
     RunStarted(RunStarted), "fleetlog.run.started.v1", Run;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::descriptors::Desired;
 use crate::event::StepStatus;
 use crate::names::{FleetId, Key, Name, NodeName, Oid};
-use crate::plan::Step;
+use crate::plan::{Action, Reason, Step};
 use crate::spec::Updatable;
 use crate::work::Change;
 
@@ -44,6 +44,9 @@ pub struct Fleet {
     pub doomed: BTreeSet<Name>,
     /// What was seen.
     pub observed: Observed,
+    /// Containers that are not as they should be although their rollout made them so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub drift: BTreeMap<Name, Drifted>,
     /// The newest rollouts, oldest first.
     pub rollouts: Vec<Rollout>,
     /// Runs that have not ended, and of which task.
@@ -102,6 +105,19 @@ pub struct ObservedContainer {
     /// Docker's own time of the newest change that counted, and which it was.
     pub newest: (i64, Change),
     /// Position of the event that said so.
+    pub since: u64,
+}
+
+/// A container that is not as it should be any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drifted {
+    /// What would make it what it should be.
+    pub action: Action,
+    /// What differs.
+    pub reasons: Vec<Reason>,
+    /// Id of the `drift.found` that said so.
+    pub found: Uuid,
+    /// Its position.
     pub since: u64,
 }
 
@@ -204,6 +220,9 @@ pub struct Rollout {
     /// Id of the `rollout.retried` that asked for this one, which has failed, to be tried again.
     #[serde(default)]
     pub retried: Option<Uuid>,
+    /// It heals: nothing new was desired.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub heals: bool,
 }
 
 /// How a rollout stands.

@@ -79,6 +79,7 @@ fn rollout() -> impl Strategy<Value = Data> {
         match kind {
             0 => Data::RolloutPlanned(RolloutPlanned {
                 retries: None,
+                heals: false,
                 commit: "a".repeat(40).parse().unwrap(),
                 desired: 1,
                 observed: 1,

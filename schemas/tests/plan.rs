@@ -107,6 +107,7 @@ fn rolled_out(fleet: &mut Fleet, container: &str, times: &[u64]) {
                 epoch: 1,
                 node: "local".parse().unwrap(),
                 steps: vec![step],
+                heals: false,
             }),
         ));
         let (rollout, status) = (Uuid::from_u128(at.into()), StepStatus::Succeeded);

@@ -2,8 +2,11 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
+use crate::descriptors::Drift;
 use crate::names::{Name, NodeName, Oid};
+use crate::plan::{Action, Reason};
 use crate::spec::Updatable;
 
 /// A container changed its state.
@@ -61,6 +64,28 @@ pub struct ObservationGap {
     pub to: Timestamp,
     /// Why, for people.
     pub reason: String,
+}
+
+/// A container is not as it should be any more, and no rollout has made it so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftFound {
+    /// The descriptor's name.
+    pub container: Name,
+    /// What would make it what it should be.
+    pub action: Action,
+    /// What differs.
+    pub reasons: Vec<Reason>,
+    /// Whether that is done.
+    pub policy: Drift,
+}
+
+/// A container is again as it should be, or nobody looks at it any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftEnded {
+    /// The descriptor's name.
+    pub container: Name,
+    /// Id of the `drift.found` that is over.
+    pub found: Uuid,
 }
 
 /// A volume or a network came or went.

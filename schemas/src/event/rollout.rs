@@ -24,6 +24,9 @@ pub struct RolloutPlanned {
     /// The failed rollout of the same push that this one tries again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<Uuid>,
+    /// It heals: nothing new is desired, and what another hand changed is put right.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub heals: bool,
 }
 
 /// Somebody asked for a rollout that had failed to be tried again. Its actor is who asked; the next rollout is planned

@@ -1,8 +1,8 @@
 //! The fold: how each event changes a fleet. Events that were accepted are facts, so nothing here validates or fails.
 
 use super::{
-    Fleet, HealthState, Lines, Observed, ObservedContainer, ObservedTask, ObservedThing, Rollout, RolloutStatus,
-    RolloutStepState, RunStatus, State,
+    Drifted, Fleet, HealthState, Lines, Observed, ObservedContainer, ObservedTask, ObservedThing, Rollout,
+    RolloutStatus, RolloutStepState, RunStatus, State,
 };
 use crate::descriptors::{Desired, FleetFile};
 use crate::event::{
@@ -33,6 +33,7 @@ impl Fleet {
             desired: Desired::default(),
             doomed: Default::default(),
             observed: Observed::default(),
+            drift: Default::default(),
             rollouts: Vec::new(),
             runs_under_way: Default::default(),
         }
@@ -83,6 +84,12 @@ impl Fleet {
             Data::ContainerStopped(it) => self.observed.container(event, it, Change::Stopped),
             Data::ContainerDied(it) => self.observed.container(event, it, Change::Died),
             Data::ContainerRemoved(it) => self.observed.container(event, it, Change::Removed),
+            Data::DriftFound(it) => {
+                let (action, reasons) = (it.action, it.reasons.clone());
+                let drifted = Drifted { action, reasons, found: event.id, since: event.position };
+                self.drift.insert(it.container.clone(), drifted);
+            }
+            Data::DriftEnded(it) => drop(self.drift.remove(&it.container)),
             Data::VolumeCreated(it) => thing(&mut self.observed.volumes, it, true),
             Data::VolumeRemoved(it) => {
                 thing(&mut self.observed.volumes, it, false);
@@ -163,6 +170,7 @@ impl Fleet {
             duration_ms: None,
             retries: planned.retries,
             retried: None,
+            heals: planned.heals,
         });
         if self.rollouts.len() > ROLLOUTS_KEPT {
             self.rollouts.remove(0);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::descriptors::Desired;
-use crate::fleet::{Fleet, HealthState, ObservedContainer, ObservedTask, State};
+use crate::fleet::{Drifted, Fleet, HealthState, ObservedContainer, ObservedTask, State};
 use crate::names::{FleetId, Name, Oid};
 
 /// What should be and what was seen. The names are the contract's.
@@ -25,6 +25,8 @@ pub struct FleetState<'a> {
     pub desired: &'a Desired,
     /// What was seen.
     pub observed: ObservedState<'a>,
+    /// Containers that are not as they should be any more.
+    pub drift: &'a BTreeMap<Name, Drifted>,
 }
 
 /// What was seen.
@@ -72,6 +74,7 @@ impl<'a> FleetState<'a> {
                 containers: there.map(|(name, it)| (name, ContainerState::of(it))).collect(),
                 tasks: &fleet.observed.tasks,
             },
+            drift: &fleet.drift,
         }
     }
 }

@@ -61,6 +61,7 @@ fn shop() -> Fleet {
                 epoch: 1,
                 node: "local".parse().unwrap(),
                 steps: vec![step],
+                heals: false,
             }),
         );
         apply(&mut fleet, Data::RolloutSucceeded(RolloutSucceeded { rollout, duration_ms: 5 }));

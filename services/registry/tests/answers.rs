@@ -122,7 +122,16 @@ async fn fleets_are_listed_by_page_with_how_they_stand() {
         log.push(fleet).await;
     }
     let (commit, node) = (COMMIT.parse().unwrap(), "local".parse().unwrap());
-    let planned = RolloutPlanned { retries: None, commit, desired: 3, observed: 0, epoch: 1, node, steps: Vec::new() };
+    let planned = RolloutPlanned {
+        retries: None,
+        commit,
+        desired: 3,
+        observed: 0,
+        epoch: 1,
+        node,
+        steps: Vec::new(),
+        heals: false,
+    };
     let (rollout, _) = log.append("b/a", Data::RolloutPlanned(planned)).await;
     let succeeded = RolloutSucceeded { rollout, duration_ms: 1 };
     let (_, min_position) = log.append("b/a", Data::RolloutSucceeded(succeeded)).await;
@@ -224,7 +233,16 @@ async fn host_ports_of_other_fleets_are_told() {
     // What was worked out once is worked out again after a push, and after a rollout that says where it runs.
     publish(&log, "a/shop", r#"["9000:80"]"#).await;
     let (commit, node) = (COMMIT.parse().unwrap(), "n1".parse().unwrap());
-    let planned = RolloutPlanned { retries: None, commit, desired: 3, observed: 0, epoch: 1, node, steps: Vec::new() };
+    let planned = RolloutPlanned {
+        retries: None,
+        commit,
+        desired: 3,
+        observed: 0,
+        epoch: 1,
+        node,
+        steps: Vec::new(),
+        heals: false,
+    };
     let (_, at) = log.append("a/shop", Data::RolloutPlanned(planned)).await;
     let (seen, node) = asked(&log, "a/shop", at).await;
     assert_eq!((seen, node.unwrap().as_str()), (vec!["b/dns web 53".to_owned()], "n1"));

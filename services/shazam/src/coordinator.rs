@@ -6,6 +6,7 @@
 mod answer;
 mod command;
 mod decide;
+mod drift;
 mod gaps;
 mod nodes;
 mod observe;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::command::Fence;
+use self::drift::Compared;
 use self::gaps::{LONG, Watches};
 use self::nodes::Nodes;
 use crate::error::CoordinatorError;
@@ -60,6 +62,8 @@ pub struct Coordinator {
     watches: Watches,
     /// How full the log is.
     fullness: Level,
+    /// When each fleet is compared with what it should be.
+    compared: Compared,
     /// Sequence in `OBS` of the first report that waits until there is room.
     held: Option<u64>,
     state: State,
@@ -115,6 +119,7 @@ impl Coordinator {
             nodes: Nodes::default(),
             watches: Watches::new(LONG),
             fullness: Level::Normal,
+            compared: Compared::default(),
             held: None,
             state: State::new("reading the log"),
         }
@@ -162,8 +167,10 @@ impl Coordinator {
         let mut reports = self.bus.reports(self.reported);
         let mut retries = self.bus.answer::<RetryRollout>().await?;
         let shutdown = self.shutdown.clone();
+        self.compared.all(self.fleets.keys());
         loop {
             self.drive().await?;
+            let due = self.compared.next();
             if let Some(obs) = self.released() {
                 tracing::info!(obs, "the log has room again: taking what was held back");
                 reports = self.bus.reports(obs.saturating_sub(1));
@@ -181,6 +188,7 @@ impl Coordinator {
                     let (obs, node, report) = report?;
                     self.observe(obs, node, report).await?;
                 }
+                id = due => self.compare(&id).await?,
                 beat = beats.next() => {
                     if let Some(beat) = beat && self.nodes.heard(beat, Instant::now()) {
                         self.dirty.extend(self.fleets.keys().cloned());
@@ -223,6 +231,7 @@ impl Coordinator {
                     overtaken.retain(|(position, _)| *position > it.desired);
                 }
                 self.dirty.insert(id.clone());
+                self.compared.soon(id, &event.data);
             }
             _ => {}
         }

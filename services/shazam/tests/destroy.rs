@@ -81,6 +81,7 @@ async fn a_plan_that_destroys_what_no_push_named_fails_and_destroys_nothing() {
         node: "local".parse().unwrap(),
         steps: vec![step],
         retries: None,
+        heals: false,
     };
     let id = clock::new_id();
     let draft = Draft {

@@ -3,6 +3,7 @@
 
 mod apart;
 mod doors;
+mod drift;
 mod faults;
 mod forks;
 mod front;

@@ -55,6 +55,12 @@ fn general() -> Value {
                 "containers": { "type": "object", "additionalProperties": reference("Container") },
                 "tasks": { "type": "object", "description": "what came of each task's last run" },
             })),
+            "drift": { "type": "object", "description": "containers that another hand has changed", "additionalProperties": object(json!({
+                "action": { "enum": ["create", "recreate", "update", "restart"] },
+                "reasons": { "type": "array", "items": { "type": "object" } },
+                "found": id(),
+                "since": count(),
+            })) },
         })),
         "Container": object(json!({
             "state": { "enum": ["created", "running", "exited"], "description": "Docker's word" },

@@ -68,6 +68,9 @@ fn one(options: &ShowOptions) -> Result<(), Failure> {
     if let Some(failed) = it.retries {
         out::line(&format!("tries rollout {failed} again"))?;
     }
+    if it.heals {
+        out::line("puts right what another hand changed")?;
+    }
     if it.steps.is_empty() {
         out::line("nothing had to be done")?;
     } else {

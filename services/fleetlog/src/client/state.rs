@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use schemas::names::FleetId;
+use schemas::plan::Reason;
 use serde_json::{Map, Value};
 
 use super::failure::Failure;
@@ -27,6 +28,7 @@ pub fn run(options: &StateOptions) -> Result<(), Failure> {
         table.extend(rows);
         out::table("  ", &table)?;
     }
+    drift(&state).iter().try_for_each(|line| out::line(&format!("  {line}")))?;
     for kind in ["volumes", "tasks", "variables"] {
         let names: Vec<_> = members(&state["desired"][kind]).map(|(name, _)| name.as_str()).collect();
         if !names.is_empty() {
@@ -45,6 +47,17 @@ pub fn fetch(remote: &Remote, fleet: &FleetId, at_least: u64) -> Result<Value, F
 pub fn fetch_at(remote: &Remote, fleet: &FleetId, at: Option<String>, at_least: u64) -> Result<Value, Failure> {
     let query: Vec<_> = at.map(|at| ("at", at)).into_iter().collect();
     remote.get(&format!("/v1/fleets/{fleet}"), &query, at_least)?.read()
+}
+
+/// A line for every container that another hand has changed.
+pub fn drift(state: &Value) -> Vec<String> {
+    let told = |it: &Value| serde_json::from_value::<Reason>(it.clone()).map(|it| it.told()).unwrap_or_default();
+    let line = |(name, it): (&String, &Value)| {
+        let reasons = it["reasons"].as_array().into_iter().flatten().map(told);
+        let action = it["action"].as_str().unwrap_or("?");
+        format!("drift: {name}: {} ({action}), since position {}", reasons.collect::<Vec<_>>().join("; "), it["since"])
+    };
+    members(&state["drift"]).map(line).collect()
 }
 
 /// A row for every container that should be or is: name, state, health, node.

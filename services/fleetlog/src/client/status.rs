@@ -69,6 +69,7 @@ fn fleets(remote: &Remote) -> Result<Vec<FleetLine>, Failure> {
 fn with_observed(line: &FleetLine, state: &Value) -> Value {
     let mut value = json!(line);
     value["observed"] = state["observed"].clone();
+    value["drift"] = state["drift"].clone();
     value
 }
 
@@ -83,5 +84,6 @@ fn show(line: &FleetLine, state: &Value) -> Result<(), Failure> {
     }
     let mut table = vec![row(["CONTAINER", "STATE", "HEALTH", "NODE"])];
     table.extend(rows);
-    out::table("  ", &table)
+    out::table("  ", &table)?;
+    state::drift(state).iter().try_for_each(|line| out::line(&format!("  {line}")))
 }

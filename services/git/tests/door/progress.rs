@@ -48,6 +48,7 @@ async fn planned_as(platform: &Platform, desired: u64, commit: &str, steps: Vec<
         epoch: 1,
         node: "local".parse().unwrap(),
         steps,
+        heals: false,
     };
     platform.append("acme/shop", None, Data::RolloutPlanned(planned)).await.1
 }

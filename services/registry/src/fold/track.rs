@@ -127,6 +127,10 @@ impl Track {
                 let object = self.object(Kind::Ref, &Pull::ref_name(*number), &mut to);
                 to.version(object, Some(text(&tip.head)), None, None);
             }
+            Data::DriftFound(_) | Data::DriftEnded(_) => {
+                fleet.apply(event);
+                self.head(fleet, &mut to);
+            }
             Data::FleetForked(_) => {
                 fleet.apply(event);
                 self.head(fleet, &mut to);
@@ -255,8 +259,8 @@ impl Track {
 
     fn head(&mut self, fleet: &Fleet, to: &mut Writer<'_>) {
         let head = self.object(Kind::Head, "", to);
-        let Fleet { deploy, commit, desired_at, desired_by, upstream, doomed, .. } = fleet;
-        to.version(head, Some(text(&(deploy, commit, desired_at, desired_by, upstream, doomed))), None, None);
+        let Fleet { deploy, commit, desired_at, desired_by, upstream, doomed, drift, .. } = fleet;
+        to.version(head, Some(text(&(deploy, commit, desired_at, desired_by, upstream, doomed, drift))), None, None);
     }
 
     fn ran(&mut self, fleet: &mut Fleet, event: &Event, run: Uuid, to: &mut Writer<'_>) {

@@ -176,6 +176,7 @@ fn rollout() -> impl Strategy<Value = Data> {
         match kind {
             0 | 1 => Data::RolloutPlanned(RolloutPlanned {
                 retries: None,
+                heals: false,
                 commit: "a".repeat(40).parse().unwrap(),
                 desired: 1,
                 observed: 1,

@@ -118,6 +118,7 @@ mod tests {
             duration_ms: None,
             retries: None,
             retried: None,
+            heals: false,
         }
     }
 

@@ -32,6 +32,13 @@ impl Nodes {
         nodes.keys().find(|node| agent.is_none_or(|agent| agent == *node)).cloned()
     }
 
+    /// Whether that node, or of several the first by name, is there now, and its Docker with it.
+    pub fn is_there(&self, agent: Option<&NodeName>, now: Instant) -> bool {
+        let nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let node = nodes.iter().find(|(node, _)| agent.is_none_or(|agent| agent == *node));
+        node.is_some_and(|(_, (heard, away))| away.is_none() && now.saturating_duration_since(*heard) <= SILENCE)
+    }
+
     /// All of them, for people.
     pub fn answer(&self, now: Instant) -> NodesAnswer {
         let nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -59,7 +59,7 @@ fn is_only_seen(report: &Report) -> bool {
 
 impl Coordinator {
     /// Whether the log has no room for what is only seen.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.fullness == Level::Critical
     }
 

@@ -36,7 +36,7 @@ impl Coordinator {
     /// False: it has to wait, or to be decided anew.
     async fn act(&mut self, id: &FleetId, act: Act) -> Result<bool, CoordinatorError> {
         let data = match act {
-            Act::Plan => return self.plan(id).await,
+            Act::Plan => return self.plan(id, None).await,
             Act::Send { rollout, step } => return self.send(id, rollout, step).await,
             Act::Supersede { rollout, by } => (rollout, Data::RolloutSuperseded(RolloutSuperseded { rollout, by })),
             Act::Start { rollout } => (rollout, Data::RolloutStarted(RolloutStarted { rollout })),
@@ -52,9 +52,9 @@ impl Coordinator {
         self.append_rollout(id, data.0, None, data.1).await
     }
 
-    /// Plans what the newest push asks for against what is observed now: for the first time, or because somebody asked for
-    /// another try.
-    async fn plan(&mut self, id: &FleetId) -> Result<bool, CoordinatorError> {
+    /// Plans what the newest push asks for against what is observed now: for the first time, because somebody asked for
+    /// another try, or because of a `drift.found`, to heal it.
+    pub(super) async fn plan(&mut self, id: &FleetId, heals: Option<Uuid>) -> Result<bool, CoordinatorError> {
         let Some(fleet) = self.fleets.get(id) else { return Ok(false) };
         let overtaken = self.overtaken.get(id).and_then(|it| it.front().cloned());
         // One that was overtaken before its turn is planned without steps, so that it has an end of its own.
@@ -73,9 +73,10 @@ impl Coordinator {
         let failed = fleet.rollouts.last().filter(|it| it.desired == desired && overtaken.is_none());
         let retry = failed.and_then(|it| Some((it.id, it.retried?)));
         let (epoch, retries) = (self.fence.epoch, retry.map(|(failed, _)| failed));
-        let data = Data::RolloutPlanned(RolloutPlanned { commit, desired, observed, epoch, node, steps, retries });
-        let cause = match retry {
-            Some((_, asked)) => asked,
+        let data = RolloutPlanned { commit, desired, observed, epoch, node, steps, retries, heals: heals.is_some() };
+        let data = Data::RolloutPlanned(data);
+        let cause = match retry.map(|(_, asked)| asked).or(heals) {
+            Some(cause) => cause,
             None => match pushed(self.bus.clone(), desired).await? {
                 Some(pushed) => pushed,
                 None => return Ok(false),

@@ -31,7 +31,7 @@ impl Parts {
     /// Of a fleet that has nothing yet.
     pub fn new(fleet: &FleetRow) -> Self {
         let new = Fleet::new(fleet.id.clone());
-        let head = (new.deploy, new.commit, new.desired_at, new.desired_by, new.upstream, new.doomed);
+        let head = (new.deploy, new.commit, new.desired_at, new.desired_by, new.upstream, new.doomed, new.drift);
         Self { head, files: Vec::new(), texts: String::new(), containers: Vec::new(), tasks: Vec::new() }
     }
 
@@ -91,7 +91,7 @@ impl Parts {
     pub fn text(mut self, fleet: &FleetRow, position: u64) -> Result<String, serde_json::Error> {
         let files = self.texts.len() + self.files.len() * A_NAME;
         let mut to = Vec::with_capacity(files + self.containers.len() + self.tasks.len() + AROUND);
-        let (deploy, commit, _, _, upstream, _) = &self.head;
+        let (deploy, commit, _, _, upstream, _, drift) = &self.head;
         to.push(b'{');
         value(&mut to, "position", &position)?;
         value(&mut to, "fleet", &fleet.id)?;
@@ -106,7 +106,9 @@ impl Parts {
         to.push(b'{');
         object(&mut to, "containers", &self.containers)?;
         object(&mut to, "tasks", &self.tasks)?;
-        to.extend_from_slice(b"}}");
+        to.push(b'}');
+        value(&mut to, "drift", drift)?;
+        to.push(b'}');
         String::from_utf8(to).map_err(serde_json::Error::custom)
     }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use schemas::descriptors::{Desired, Missed, Schedule};
-use schemas::event::{Data, Event, GitPushed, Level, LevelRaised, RunQueued, Trigger};
+use schemas::descriptors::{Changes, Desired, Missed, Schedule};
+use schemas::event::{Data, Event, Level, LevelRaised, RunQueued, Trigger};
 use schemas::fleet::{ObservedTask, RunStatus};
 use schemas::names::{FleetId, Name, Oid};
 use schemas::runs::{Run, run_of};
@@ -39,7 +39,7 @@ pub struct Tasks {
 pub struct FleetTasks {
     /// Position of the last event on `evt.<owner>.<fleet>.run`.
     pub line: u64,
-    /// Position of the `git.pushed` that is in force.
+    /// Position of the `git.pushed` or `desired.rolled_back` that is in force.
     pub desired_at: u64,
     pub commit: Option<Oid>,
     pub desired: Arc<Desired>,
@@ -76,9 +76,15 @@ impl Projection for Tasks {
         }
         let Some(id) = event.scope.fleet() else { return };
         match &event.data {
-            Data::GitPushed(it) if it.commit.is_some() => {
+            Data::GitPushed(it) => {
+                if let Some(commit) = &it.commit {
+                    self.agenda += 1;
+                    self.fleets.entry(id.clone()).or_default().desires(event, commit, &it.descriptors);
+                }
+            }
+            Data::DesiredRolledBack(it) => {
                 self.agenda += 1;
-                self.fleets.entry(id.clone()).or_default().pushed(event, it);
+                self.fleets.entry(id.clone()).or_default().desires(event, &it.commit, &it.descriptors);
             }
             Data::RunQueued(it) => {
                 self.agenda += 1;
@@ -112,10 +118,11 @@ impl FleetTasks {
         self.defined_by.get(&id)?.clone()
     }
 
-    fn pushed(&mut self, event: &Event, pushed: &GitPushed) {
+    /// A push, or a rollback, changes what should be.
+    fn desires(&mut self, event: &Event, commit: &Oid, changes: &Changes) {
         self.desired_at = event.position;
-        self.commit.clone_from(&pushed.commit);
-        Arc::make_mut(&mut self.desired).apply(&pushed.descriptors);
+        self.commit = Some(commit.clone());
+        Arc::make_mut(&mut self.desired).apply(changes);
         self.states.push_back((event.position, self.desired.clone()));
         if self.states.len() > STATES_KEPT {
             self.states.pop_front();

@@ -41,6 +41,7 @@ fn general() -> Value {
             "position": count(),
             "fleet": text(),
             "commit": or_null(text()),
+            "desired_at": { "type": "integer", "minimum": 0, "description": "position of the push, or the rollback, since which the commit is desired; 0 before" },
             "deploy": text(),
             "upstream": { "type": ["string", "null"], "description": "what it began as a copy of" },
             "desired": object(json!({

@@ -52,7 +52,7 @@ impl Coordinator {
         self.append_rollout(id, data.0, None, data.1).await
     }
 
-    /// Plans what the newest push asks for against what is observed now: for the first time, or because somebody asked for
+    /// Plans what the newest push or rollback asks for against what is observed now: for the first time, or because somebody asked for
     /// another try.
     async fn plan(&mut self, id: &FleetId) -> Result<bool, CoordinatorError> {
         let Some(fleet) = self.fleets.get(id) else { return Ok(false) };
@@ -76,8 +76,8 @@ impl Coordinator {
         let data = Data::RolloutPlanned(RolloutPlanned { commit, desired, observed, epoch, node, steps, retries });
         let cause = match retry {
             Some((_, asked)) => asked,
-            None => match pushed(self.bus.clone(), desired).await? {
-                Some(pushed) => pushed,
+            None => match desired_by(self.bus.clone(), desired).await? {
+                Some(event) => event,
                 None => return Ok(false),
             },
         };
@@ -168,8 +168,8 @@ fn elapsed_ms(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_millis()).unwrap_or_default()
 }
 
-/// Id of the `git.pushed` at a position: the plan's cause.
-async fn pushed(bus: Bus, at: u64) -> Result<Option<Uuid>, CoordinatorError> {
+/// Id of the `git.pushed` or `desired.rolled_back` at a position: the plan's cause.
+async fn desired_by(bus: Bus, at: u64) -> Result<Option<Uuid>, CoordinatorError> {
     let page = bus.page(at.saturating_sub(1), 1).await?;
     Ok(page.events.first().filter(|event| event.position == at).map(|event| event.id))
 }

@@ -16,6 +16,7 @@ use schemas::fleet::Fleet;
 use schemas::names::{Name, Oid};
 use schemas::plan::{describe, destroy, plan};
 use schemas::query::FleetRequest;
+use schemas::rollback::Withdrawn;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::candidate::{self, CandidateError, Objects};
@@ -35,7 +36,7 @@ use crate::options::Options;
 use crate::push::{Candidate, Inspected, Push};
 use crate::refs;
 use crate::refuse::{Refused, remember};
-use crate::transaction;
+use crate::{transaction, withdrawn};
 
 /// Bytes of the list of refs that are read: more than any list that is allowed has.
 const REFS: u64 = 4 << 20;
@@ -45,6 +46,10 @@ struct Now {
     applied: u64,
     /// The deploy branch; none: there is no such fleet.
     deploy: Option<String>,
+    /// The commit that is desired, since which position, and what was taken back before.
+    desired: Option<Oid>,
+    desired_at: u64,
+    withdrawn: Withdrawn,
 }
 
 /// Lets a push pass (0) or not (1).
@@ -126,7 +131,8 @@ async fn inspect(
         }
         refs::allowed(&state, &updates, context.config.limits.refs)?;
         refs::unprotected(&state, &push.who, fleet, &updates)?;
-        Now { applied: state.applied, deploy: state.deploy.clone() }
+        let (deploy, desired, withdrawn) = (state.deploy.clone(), state.desired.clone(), state.withdrawn.clone());
+        Now { applied: state.applied, deploy, desired, desired_at: state.desired_at, withdrawn }
     };
     let quarantine = quarantine(push, hello);
     let ahead = async {
@@ -156,12 +162,15 @@ async fn inspect(
     );
     let (neighbours, fleet_now) = (neighbours?, fleet_now?);
     let accepted = now.deploy.is_some().then_some(&fleet_now.desired);
-    let mut overridden = None;
+    let (mut overridden, mut reinstated) = (None, Vec::new());
     let candidate = match branches.get(&deploy) {
         None => {
             pen.say(&format!("`{deploy}` does not move: nothing is applied")).await;
             if options.override_with.is_some() {
                 pen.say(guards::NOTHING_TO_PASS).await;
+            }
+            if options.reinstate {
+                pen.say(withdrawn::NOTHING_TO_REINSTATE).await;
             }
             None
         }
@@ -170,13 +179,26 @@ async fn inspect(
             let clashes = neighbours.clashes(checked, Some(&push.who));
             let hits = guards::hit(context, fleet, accepted, checked, Applied::Now);
             overridden = guards::pass(clashes, hits, &options, pen).await?;
+            if fleet_now.desired_at != now.desired_at {
+                let state = push.repository.state.lock().await;
+                return Err(state.moved(&updates).map_or_else(Refused::rolled_back, Refused::race));
+            }
+            let taken_back = withdrawn::of_push(
+                context,
+                push,
+                quarantine.as_deref(),
+                commit,
+                (&now.withdrawn, now.desired.as_ref()),
+            )
+            .await?;
+            reinstated = withdrawn::pass(taken_back, &options, pen).await?;
             let mut fleet_then = fleet_now.clone();
             destroys(&mut fleet_then, &checked.desired, &options.allow_destroy)?;
             let plan = plan(&fleet_then, &checked.desired, &context.config.digest_key)
                 .map_err(|error| Refused::untold(format!("refused: {}\nnothing changed", with_causes(&error))))?;
             pen.say(&describe(&plan)).await;
             let changes = fleet_now.desired.changes_to(&checked.desired);
-            Some(Candidate { commit: commit.clone(), base: fleet_now.commit.clone(), changes, steps: plan.steps })
+            Some(Candidate { commit: commit.clone(), base: now.desired_at, changes, steps: plan.steps })
         }
     };
     let pack = pack?;
@@ -199,7 +221,8 @@ async fn inspect(
     }
     pause(context, FaultPoint::AfterStore).await;
     tracing::debug!(%fleet, refs = names(&updates), "a push passed its inspection");
-    Ok(Inspected { updates, options, created: now.deploy.is_none(), pack, stored, deploy, candidate, overridden })
+    let created = now.deploy.is_none();
+    Ok(Inspected { updates, options, created, pack, stored, deploy, candidate, overridden, reinstated })
 }
 
 /// What a branch would change that is only kept.

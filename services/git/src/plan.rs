@@ -10,6 +10,7 @@ use schemas::fleet::Fleet;
 use schemas::names::{FleetId, Oid};
 use schemas::plan::{describe, plan};
 use schemas::query::{Candidate, Fault as Broken, FaultCode, FleetRequest, PlanAnswer, PlanRequest, Planned};
+use schemas::rollback::Withdrawn;
 use streams::{AskError, with_causes};
 
 use crate::ask::{AT_ONCE, serve};
@@ -18,6 +19,7 @@ use crate::context::Context;
 use crate::guards::{self, Applied};
 use crate::inspect::deploy_changed;
 use crate::neighbours::Neighbours;
+use crate::withdrawn;
 
 /// Digits of a shortened commit at least.
 const DIGITS: usize = 4;
@@ -32,10 +34,12 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
     context.at_head().await.map_err(|error| behind(with_causes(&error)))?;
     let repository = context.enter_known(&request.fleet);
     let (mut applied, mut deploy, mut refs) = (0, None, BTreeMap::new());
+    let (mut withdrawn, mut last) = (Withdrawn::default(), None);
     if let Some(repository) = &repository {
         let mut state = repository.state.lock().await;
         context.settle(repository, &mut state).await.map_err(|error| behind(with_causes(&error)))?;
         (applied, deploy, refs) = (state.applied, state.deploy.clone(), state.refs.clone());
+        (withdrawn, last) = (state.withdrawn.clone(), state.desired.clone());
     }
     let (commit, checked) = match (&request.candidate, &repository) {
         (Candidate::Files(files), _) => (None, check_files(files.clone()).await?),
@@ -66,6 +70,9 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
     let hits = guards::hit(context, &request.fleet, accepted, &checked, Applied::Now);
     let clashes = neighbours.clashes(&checked, request.by.as_ref());
     checked.warnings.extend(clashes.into_iter().chain(hits));
+    if let (Some(repository), Some(commit)) = (&repository, &commit) {
+        checked.warnings.extend(withdrawn::of_commit(context, repository, commit, (&withdrawn, last.as_ref())).await);
+    }
     Ok(match plan(&fleet, &checked.desired, &context.config.digest_key) {
         Err(error) => PlanAnswer::Refused { why: with_causes(&error) },
         Ok(plan) => PlanAnswer::Planned(Box::new(Planned {

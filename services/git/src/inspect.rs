@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use schemas::check::{Checked, Fault, Place, report};
-use schemas::descriptors::Desired;
+use schemas::descriptors::{Desired, Guards};
 use schemas::event::{PackRef, RefUpdate};
 use schemas::fleet::Fleet;
 use schemas::names::{Name, Oid};
@@ -50,6 +50,8 @@ struct Now {
     desired: Option<Oid>,
     desired_at: u64,
     withdrawn: Withdrawn,
+    /// The guards in force.
+    guards: Guards,
 }
 
 /// Lets a push pass (0) or not (1).
@@ -132,7 +134,8 @@ async fn inspect(
         refs::allowed(&state, &updates, context.config.limits.refs)?;
         refs::unprotected(&state, &push.who, fleet, &updates)?;
         let (deploy, desired, withdrawn) = (state.deploy.clone(), state.desired.clone(), state.withdrawn.clone());
-        Now { applied: state.applied, deploy, desired, desired_at: state.desired_at, withdrawn }
+        let (desired_at, guards) = (state.desired_at, state.accepted.guards.clone());
+        Now { applied: state.applied, deploy, desired, desired_at, withdrawn, guards }
     };
     let quarantine = quarantine(push, hello);
     let ahead = async {
@@ -161,7 +164,7 @@ async fn inspect(
         store(context, push, quarantine.as_deref(), &options)
     );
     let (neighbours, fleet_now) = (neighbours?, fleet_now?);
-    let accepted = now.deploy.is_some().then_some(&fleet_now.desired);
+    let in_force = now.deploy.is_some().then_some((&now.guards, &fleet_now.desired));
     let (mut overridden, mut reinstated) = (None, Vec::new());
     let candidate = match branches.get(&deploy) {
         None => {
@@ -177,7 +180,7 @@ async fn inspect(
         Some((commit, checked)) => {
             stays(&deploy, checked)?;
             let clashes = neighbours.clashes(checked, Some(&push.who));
-            let hits = guards::hit(context, fleet, accepted, checked, Applied::Now);
+            let hits = guards::hit(context, fleet, in_force, checked, Applied::Now);
             overridden = guards::pass(clashes, hits, &options, pen).await?;
             if fleet_now.desired_at != now.desired_at {
                 let state = push.repository.state.lock().await;
@@ -209,7 +212,7 @@ async fn inspect(
         if !is_applied {
             pen.say(&format!("on {branch}, if it were applied:\n{}", if_applied(context, &fleet_now, checked))).await;
             doubts.extend(neighbours.clashes(checked, Some(&push.who)));
-            doubts.extend(guards::hit(context, fleet, accepted, checked, Applied::Later));
+            doubts.extend(guards::hit(context, fleet, in_force, checked, Applied::Later));
         }
         let place = if is_applied && branches.len() == 1 { String::new() } else { format!("on {branch}: ") };
         for doubt in doubts {

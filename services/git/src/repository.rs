@@ -47,8 +47,11 @@ pub(crate) struct State {
     pub(crate) withdrawn: Withdrawn,
     /// Every rollback by its id, so that none is made twice.
     pub(crate) rollbacks: HashMap<Uuid, Rollback>,
-    /// The accepted `fleet.json`.
+    /// The `fleet.json` of the last accepted push: whom it lets push, and what it guards, counts. A rollback does not
+    /// loosen it.
     pub(crate) accepted: FleetFile,
+    /// The `fleet.json` that is desired.
+    pub(crate) fleet_file: FleetFile,
     /// Who moved each ref last.
     pub(crate) movers: BTreeMap<String, String>,
     /// Pull requests into this fleet.
@@ -189,7 +192,8 @@ impl State {
         if pushed.commit.is_some() {
             self.desired.clone_from(&pushed.commit);
             self.desired_at = event.position;
-            self.accept(&pushed.descriptors);
+            self.desires(&pushed.descriptors);
+            self.accepted.clone_from(&self.fleet_file);
         }
         self.wants(pushed.pack.as_ref());
     }
@@ -198,7 +202,7 @@ impl State {
     fn rolled_back(&mut self, event: &Event, it: &DesiredRolledBack) {
         self.desired = Some(it.commit.clone());
         self.desired_at = event.position;
-        self.accept(&it.descriptors);
+        self.desires(&it.descriptors);
         self.withdrawn.apply(event);
         let (position, commit, from) = (event.position, it.commit.clone(), it.from.clone());
         self.rollbacks.insert(event.id, Rollback { position, commit, to: it.to, from });
@@ -217,12 +221,12 @@ impl State {
         }
     }
 
-    fn accept(&mut self, changes: &Changes) {
+    fn desires(&mut self, changes: &Changes) {
         if changes.removed.contains(&Path::Fleet) {
-            self.accepted = FleetFile::default();
+            self.fleet_file = FleetFile::default();
         }
         if let Some(File::Fleet(fleet)) = changes.set.0.get(&Path::Fleet) {
-            self.accepted = fleet.clone();
+            self.fleet_file = fleet.clone();
         }
     }
 

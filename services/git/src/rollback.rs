@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use schemas::access::{Action, Resource, allow};
 use schemas::check::Fault as Doubt;
-use schemas::descriptors::Desired;
+use schemas::descriptors::{Desired, Guards};
 use schemas::event::{Data, DesiredRolledBack};
 use schemas::fleet::Fleet;
 use schemas::names::Oid;
@@ -49,6 +49,7 @@ struct Known {
     applied: u64,
     deploy: String,
     withdrawn: Withdrawn,
+    guards: Guards,
 }
 
 /// Answers until the service ends.
@@ -79,7 +80,8 @@ async fn roll_back(context: &Arc<Context>, question: RollbackRequest) -> Result<
         }
         context.settle(&repository, &mut state).await.map_err(|error| unavailable(&error))?;
         let deploy = state.deploy.clone().unwrap_or_default();
-        Known { applied: state.applied, deploy, withdrawn: state.withdrawn.clone() }
+        let (withdrawn, guards) = (state.withdrawn.clone(), state.accepted.guards.clone());
+        Known { applied: state.applied, deploy, withdrawn, guards }
     };
     let (position, fleet) = now(context, id, known.applied).await?;
     let Some(from) = fleet.commit.clone() else {
@@ -96,7 +98,7 @@ async fn roll_back(context: &Arc<Context>, question: RollbackRequest) -> Result<
     // A push could name them; this is none.
     plan.ephemeral_volumes.clear();
     let text = text(&fleet, &target, &plan);
-    let warnings = doubts(context, &question, &repository, &fleet, &target).await;
+    let warnings = doubts(context, &question, &repository, (&known.guards, &fleet), &target).await;
     let (withdrawn, reinstated) = moved(context, &repository, &from, &target, &known.withdrawn).await?;
     let event = DesiredRolledBack {
         commit: target.commit.clone(),
@@ -180,13 +182,13 @@ async fn doubts(
     context: &Arc<Context>,
     question: &RollbackRequest,
     repository: &InUse,
-    fleet: &Fleet,
+    (guards, fleet): (&Guards, &Fleet),
     target: &Target,
 ) -> Vec<Doubt> {
     let (store, commit) = (repository.path.join("objects"), target.commit.clone());
     let look = move || candidate::inspect(&candidate::open(None, &store)?, &commit);
     let Ok(Ok(Ok(checked))) = tokio::task::spawn_blocking(look).await else { return Vec::new() };
-    let mut doubts = guards::hit(context, &question.fleet, Some(&fleet.desired), &checked, Applied::Now);
+    let mut doubts = guards::hit(context, &question.fleet, Some((guards, &fleet.desired)), &checked, Applied::Now);
     let trees = std::iter::once(&checked);
     match Neighbours::ask(context, &question.fleet, trees, fleet.position).await {
         Ok(neighbours) => doubts.extend(neighbours.clashes(&checked, Some(&question.who))),

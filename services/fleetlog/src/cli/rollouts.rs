@@ -10,7 +10,7 @@ Examples:
   git push -o no-wait fleet main && fleetlog wait HEAD
   fleetlog wait 1a2b3c4d --fleet acme/shop --within 5m
 
-Next, where it failed: fleetlog rollouts show 1a2b3c4d, or fleetlog retry";
+Next, where it failed: fleetlog rollouts show 1a2b3c4d, fleetlog retry, or fleetlog rollback";
 
 pub const ROLLOUTS: &str = "\
 Examples:
@@ -18,7 +18,7 @@ Examples:
   fleetlog rollouts show HEAD         steps, how long they took, and what to do where one failed
   fleetlog rollouts --fleet acme/shop --json
 
-Next: fleetlog retry, where the newest failed";
+Next, where the newest failed: fleetlog retry, or fleetlog rollback";
 
 pub const SHOW: &str = "\
 Examples:

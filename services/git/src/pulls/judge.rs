@@ -121,8 +121,8 @@ async fn apply(
     judged.now.faults.extend(deploy_changed(&fleet.deploy, &checked));
     judged.now.faults.extend(neighbours.clashes(&checked, who));
     // A merge is held to the guards as a push is; only a push can be let pass.
-    let accepted = Some(&fleet.desired);
-    judged.now.faults.extend(guards::hit(context, &sides.target.fleet, accepted, &checked, Applied::Now));
+    let in_force = Some((&sides.guards, &fleet.desired));
+    judged.now.faults.extend(guards::hit(context, &sides.target.fleet, in_force, &checked, Applied::Now));
     if !judged.now.faults.is_empty() {
         return Ok(());
     }

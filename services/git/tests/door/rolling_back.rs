@@ -311,6 +311,27 @@ async fn a_merge_is_held_to_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_protected_and_guarded_stays_so() {
+    let mut platform = Platform::started().await;
+    let (ann, commits) = states(&platform, 1).await;
+    let law = r#"{ "protect": { "push": "nobody" }, "guards": { "privileged": "forbid" } }"#;
+    ann.commit(&[("fleet.json", law), ("containers/api.json", DB)]).await;
+    ann.push(&["no-wait"], &["main"]).await.good();
+    assert_eq!(roll_back(&platform, None).await.commit.as_str(), commits[0]);
+    for again in [false, true] {
+        if again {
+            platform.stop().await;
+            platform.start().await;
+            ann.run(&["remote", "set-url", "origin", &platform.url(SHOP)]).await.good();
+        }
+        ann.run(&["checkout", "--quiet", "-B", "main", &commits[0]]).await.good();
+        ann.commit(&[("containers/root.json", r#"{ "image": "demo/tool:1", "privileged": true }"#)]).await;
+        ann.push(&[], &["+main"]).await.bad().tells("is protected");
+        ann.push(&["plan"], &["+main:other"]).await.bad().tells("warning: on other: containers/root.json");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_warns_of_it_and_a_fork_begins_with_what_is_desired() {
     let platform = Platform::started().await;
     let (_, commits) = states(&platform, 2).await;

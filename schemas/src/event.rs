@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::container::{ContainerChange, DriftEnded, DriftFound, ObservationGap, Sighting, ThingChange};
-pub use self::git::{GitPushed, GitRefused, GitRepacked, OverrideUsed, PackRef, RefUpdate, Refusal};
+pub use self::git::{
+    DesiredReinstated, DesiredRolledBack, GitPushed, GitRefused, GitRepacked, OverrideUsed, PackRef, RefUpdate, Refusal,
+};
 pub use self::profile::{
     MemberRemoved, MemberSet, PolicySet, ProfileCreated, ProfileErased, TokenCreated, TokenRevoked,
 };
@@ -251,6 +253,8 @@ data! {
     GitRefused(GitRefused), "fleetlog.git.refused.v1", Git;
     GitRepacked(GitRepacked), "fleetlog.git.repacked.v1", Git;
     OverrideUsed(OverrideUsed), "fleetlog.override.used.v1", Git;
+    DesiredRolledBack(DesiredRolledBack), "fleetlog.desired.rolled_back.v1", Git;
+    DesiredReinstated(DesiredReinstated), "fleetlog.desired.reinstated.v1", Git;
     PullOpened(PullOpened), "fleetlog.pull.opened.v1", Git;
     PullUpdated(PullUpdated), "fleetlog.pull.updated.v1", Git;
     PullApproved(PullApproved), "fleetlog.pull.approved.v1", Git;

@@ -33,9 +33,9 @@ pub struct Fleet {
     pub upstream: Option<FleetId>,
     /// The commit that is desired; none before the deploy branch's first push.
     pub commit: Option<Oid>,
-    /// Position of the `git.pushed` that made it so; 0 before.
+    /// Position of the `git.pushed` or `desired.rolled_back` that made it so; 0 before.
     pub desired_at: u64,
-    /// Who pushed it.
+    /// Who pushed it, or rolled back to it.
     pub desired_by: Option<String>,
     /// What should be.
     pub desired: Desired,
@@ -198,7 +198,7 @@ pub struct Rollout {
     pub status: RolloutStatus,
     /// The commit that it applies.
     pub commit: Oid,
-    /// Position of the `git.pushed` that it applies.
+    /// Position of the `git.pushed` or `desired.rolled_back` that it applies.
     pub desired: u64,
     /// Position of its `rollout.planned`.
     pub planned_at: u64,
@@ -237,7 +237,7 @@ pub enum RolloutStatus {
     Succeeded,
     /// A step failed.
     Failed,
-    /// A newer push took over.
+    /// A newer push or a rollback took over.
     Superseded,
 }
 

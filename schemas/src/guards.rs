@@ -23,8 +23,10 @@ pub struct Law<'a> {
     pub owner: &'a Owner,
     /// The owner's policy.
     pub policy: &'a Guards,
-    /// What was accepted before: its `guards`, and what may have been taken out of it. None: there is no such fleet yet.
-    pub accepted: Option<&'a Desired>,
+    /// The `guards` that the last accepted push brought; none: there is no such fleet yet.
+    pub guards: Option<&'a Guards>,
+    /// What is desired, and may have been taken out; none: there is no such fleet yet.
+    pub desired: Option<&'a Desired>,
     /// When the push comes; none: nobody knows when it will be applied, as of another branch.
     pub now: Option<Timestamp>,
 }
@@ -69,10 +71,9 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     /// The guards in force, the owner's first, and whose they are.
     fn both(&self) -> impl Iterator<Item = (&'a Guards, String)> {
-        let Law { owner, policy, accepted, .. } = self.law;
-        let own = accepted.map(|desired| &desired.fleet.guards);
+        let Law { owner, policy, guards, .. } = self.law;
         let policy = (policy, format!("the policy of owner `{owner}`"));
-        std::iter::once(policy).chain(own.map(|guards| (guards, "`guards` of the accepted fleet.json".to_owned())))
+        std::iter::once(policy).chain(guards.map(|guards| (guards, "`guards` of the accepted fleet.json".to_owned())))
     }
 
     /// Who forbids something; the owner first.
@@ -145,11 +146,11 @@ impl<'a> Judge<'a> {
 
     fn removals(&mut self) {
         let limits = self.both().filter_map(|(guards, whose)| Some((guards.max_removals?, whose)));
-        let (Some((most, whose)), Some(accepted)) = (limits.min_by_key(|(most, _)| *most), self.law.accepted) else {
+        let (Some((most, whose)), Some(desired)) = (limits.min_by_key(|(most, _)| *most), self.law.desired) else {
             return;
         };
         let now = self.checked.desired.files();
-        let files = accepted.files();
+        let files = desired.files();
         let counts = |path: &&Path| matches!(path, Path::Named(Kind::Container | Kind::Task | Kind::Volume, _));
         let gone: Vec<&Path> = files.0.keys().filter(counts).filter(|path| !now.0.contains_key(path)).collect();
         if gone.len() <= most as usize {

@@ -76,16 +76,9 @@ pub fn last_good<'a>(rollouts: &'a [Rollout], failed: &Rollout) -> Option<&'a Oi
 pub fn advice(commit: &Oid, good: Option<&Oid>, deploy: &str, fleet: Option<&str>) -> Vec<String> {
     let short = commit.short();
     let fleet = fleet.map(|it| format!(" --fleet {it}")).unwrap_or_default();
-    // It takes the older tree as it is: so it works whatever lies in between, merges included, and leaves the clone's
-    // own files alone.
     let back = good.map_or_else(
         || "no earlier rollout of another commit succeeded".to_owned(),
-        |good| {
-            let good = good.short();
-            format!(
-                "git push origin \"$(git commit-tree '{good}^{{tree}}' -p {short} -m 'Go back to {good}')\":{deploy}"
-            )
-        },
+        |good| format!("fleetlog rollback --to {}{fleet}", good.short()),
     );
     vec![
         "the commit is accepted and stays; what you can do now:".to_owned(),
@@ -131,9 +124,11 @@ mod tests {
             the commit is accepted and stays; what you can do now:
             hint: to try again:  fleetlog retry bbbbbbbb
             hint: to fix it:     git commit -a && git push origin main
-            hint: to go back:    git push origin "$(git commit-tree 'aaaaaaaa^{tree}' -p bbbbbbbb -m 'Go back to aaaaaaaa')":main
+            hint: to go back:    fleetlog rollback --to aaaaaaaa
         "#]]
         .assert_eq(&(advice(&bad, Some(&good), "main", None).join("\n") + "\n"));
+        let named = advice(&bad, Some(&good), "main", Some("acme/shop"));
+        assert_eq!(named[3], "hint: to go back:    fleetlog rollback --to aaaaaaaa --fleet acme/shop");
         let alone = advice(&bad, None, "main", Some("acme/shop"));
         assert_eq!(alone[1], "hint: to try again:  fleetlog retry bbbbbbbb --fleet acme/shop");
         assert_eq!(alone[3], "hint: to go back:    no earlier rollout of another commit succeeded");

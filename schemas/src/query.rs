@@ -8,6 +8,7 @@ mod ports;
 mod profiles;
 mod pulls;
 mod registry;
+mod rollback;
 mod rollouts;
 mod runs;
 mod state;
@@ -29,6 +30,7 @@ pub use self::registry::{
     At, HistoryAnswer, HistoryRequest, PastAnswer, PastRequest, Range, ReplayAnswer, ReplayRequest, Variable,
     VariablesAnswer, VariablesRequest,
 };
+pub use self::rollback::{RollbackAnswer, RollbackRequest};
 pub use self::rollouts::{RetryAnswer, RetryRollout};
 pub use self::runs::{
     CancelRun, RunAnswer, RunRequest, RunsAnswer, RunsRequest, StartRun, TaskLine, TasksAnswer, TasksRequest,

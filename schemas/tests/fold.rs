@@ -4,8 +4,8 @@
 
 use proptest::prelude::*;
 use schemas::event::{
-    ContainerChange, Data, Draft, Event, GitPushed, RefUpdate, RolloutPlanned, RolloutStep, RolloutSucceeded, Scope,
-    Sighting, StepStatus,
+    ContainerChange, Data, DesiredRolledBack, Draft, Event, GitPushed, RefUpdate, RolloutPlanned, RolloutStep,
+    RolloutSucceeded, Scope, Sighting, StepStatus,
 };
 use schemas::fleet::Fleet;
 use schemas::names::FleetId;
@@ -72,6 +72,21 @@ fn pushed() -> impl Strategy<Value = Data> {
     })
 }
 
+fn rolled_back() -> impl Strategy<Value = Data> {
+    (0..16_u8, 0..16_u8, 0..20_u64).prop_map(|(commit, from, to)| {
+        let [commit, from] = [commit, from].map(|digit| format!("{digit:040x}").parse().unwrap());
+        Data::DesiredRolledBack(DesiredRolledBack {
+            commit,
+            withdrawn: vec![from.clone()],
+            from,
+            to,
+            descriptors: Default::default(),
+            reinstated: Vec::new(),
+            reason: None,
+        })
+    })
+}
+
 /// Rollouts of which some exist and some don't: the fold has to take them all.
 fn rollout() -> impl Strategy<Value = Data> {
     (0..4_u8, 0..40_u128, 0..4_u32).prop_map(|(kind, rollout, step)| {
@@ -106,7 +121,7 @@ fn rollout() -> impl Strategy<Value = Data> {
 }
 
 fn log() -> impl Strategy<Value = Vec<Event>> {
-    proptest::collection::vec(prop_oneof![3 => container(), 1 => pushed(), 2 => rollout()], 0..60)
+    proptest::collection::vec(prop_oneof![3 => container(), 1 => pushed(), 1 => rolled_back(), 2 => rollout()], 0..60)
         .prop_map(|all| (1..).zip(all).map(|(position, data)| event(position, data)).collect())
 }
 
@@ -167,4 +182,46 @@ proptest! {
         };
         prop_assert_eq!(state(&seen), state(&shuffled));
     }
+}
+
+/// One accepted push of a commit to the deploy branch, and what it changed.
+fn accepted(position: u64, digit: char, changes: &str) -> Event {
+    let commit: schemas::names::Oid = digit.to_string().repeat(40).parse().unwrap();
+    let data = GitPushed {
+        allow_destroy: vec!["cache".parse().unwrap()],
+        created: position == 1,
+        refs: vec![RefUpdate { name: "refs/heads/main".to_owned(), old: None, new: Some(commit.clone()) }],
+        pack: None,
+        deploy: "main".to_owned(),
+        commit: Some(commit),
+        descriptors: serde_json::from_str(changes).unwrap(),
+        reason: None,
+    };
+    event(position, Data::GitPushed(data))
+}
+
+#[test]
+fn a_rollback_takes_up_what_was_desired_and_leaves_the_refs() {
+    let first = accepted(
+        1,
+        'a',
+        r#"{ "set": { "volumes/cache.json": { "class": "ephemeral" }, "variables/app.json": { "n": 1 } }, "removed": [] }"#,
+    );
+    let second =
+        accepted(2, 'b', r#"{ "set": { "variables/app.json": { "n": 2 } }, "removed": ["volumes/cache.json"] }"#);
+    let (then, now) = (fold(std::slice::from_ref(&first)), fold(&[first.clone(), second.clone()]));
+    assert_eq!(now.doomed.len(), 1);
+    let back = DesiredRolledBack {
+        commit: then.commit.clone().unwrap(),
+        from: now.commit.clone().unwrap(),
+        to: 1,
+        descriptors: now.desired.changes_to(&then.desired),
+        withdrawn: vec![now.commit.clone().unwrap()],
+        reinstated: Vec::new(),
+        reason: None,
+    };
+    let fleet = fold(&[first, second, event(3, Data::DesiredRolledBack(back))]);
+    assert_eq!((&fleet.desired, &fleet.commit), (&then.desired, &then.commit));
+    assert_eq!((fleet.desired_at, fleet.lines.git, fleet.desired_by.as_deref()), (3, 3, Some("a")));
+    assert_eq!((&fleet.refs, fleet.doomed.len()), (&now.refs, 0), "what is wanted again is not destroyed any more");
 }

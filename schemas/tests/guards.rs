@@ -24,8 +24,8 @@ fn guards(json: &str) -> Guards {
 /// What a tree hits under a policy, behind an accepted tree, at a time; none: of another branch.
 fn told(policy: &str, accepted: Option<&Checked>, tree: &Checked, now: Option<&str>) -> String {
     let (owner, policy) = ("acme".parse().unwrap(), guards(policy));
-    let accepted = accepted.map(|it| &it.desired);
-    let law = Law { owner: &owner, policy: &policy, accepted, now: now.map(|it| it.parse().unwrap()) };
+    let (guards, desired) = accepted.map(|it| (&it.desired.fleet.guards, &it.desired)).unzip();
+    let law = Law { owner: &owner, policy: &policy, guards, desired, now: now.map(|it| it.parse().unwrap()) };
     report(&hits(tree, law))
 }
 
@@ -150,7 +150,7 @@ fn what_was_hit_is_named_once() {
     ]);
     let policy = guards(r#"{ "privileged": "forbid", "unpinned_images": "forbid" }"#);
     let owner = "acme".parse().unwrap();
-    let faults = hits(&tree, Law { owner: &owner, policy: &policy, accepted: None, now: None });
+    let faults = hits(&tree, Law { owner: &owner, policy: &policy, guards: None, desired: None, now: None });
     assert_eq!(faults.len(), 4);
     assert_eq!(names(&faults), ["privileged", "unpinned_images"]);
 }

@@ -95,6 +95,11 @@ impl Question for schemas::query::ForkRequest {
     const SUBJECT: &'static str = "req.git.fork";
 }
 
+impl Question for schemas::query::RollbackRequest {
+    type Answer = schemas::query::RollbackAnswer;
+    const SUBJECT: &'static str = "req.git.rollback";
+}
+
 impl Question for ScrapeRequest {
     type Answer = ScrapeAnswer;
     const SUBJECT: &'static str = "req.monitor.scrape";

@@ -90,6 +90,37 @@ pub struct OverrideUsed {
     pub reason: String,
 }
 
+/// What should be went back to what had been desired before. No ref has moved: the deploy branch leads to what it led to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DesiredRolledBack {
+    /// The commit that is desired again.
+    pub commit: Oid,
+    /// The commit that was desired until then.
+    pub from: Oid,
+    /// A position at which `commit` was desired: what was desired there is desired again.
+    pub to: u64,
+    /// What changes of the descriptors relative to what was desired until then.
+    pub descriptors: Changes,
+    /// Commits that are not wanted any more, the newest first: those that `from` leads to and `commit` does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<Oid>,
+    /// Commits that an earlier rollback withdrew, and that are wanted again as `commit` leads to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reinstated: Vec<Oid>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A push took commits in again that a rollback had withdrawn. Stands right behind the push.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredReinstated {
+    /// Id of the `git.pushed`.
+    pub push: Uuid,
+    /// Which, the newest first.
+    pub commits: Vec<Oid>,
+}
+
 /// Why a push was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -11,7 +11,7 @@ use crate::plan::Step;
 pub struct RolloutPlanned {
     /// The commit that it applies.
     pub commit: Oid,
-    /// Position of the `git.pushed` that it applies.
+    /// Position of the `git.pushed` or `desired.rolled_back` that it applies.
     pub desired: u64,
     /// Position of the observed state that it was planned against.
     pub observed: u64,
@@ -123,11 +123,11 @@ pub struct RolloutFailed {
     pub duration_ms: u64,
 }
 
-/// A newer push took over before this one was done.
+/// A newer push or a rollback took over before this one was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutSuperseded {
     /// Which rollout.
     pub rollout: Uuid,
-    /// Position of the newer `git.pushed`.
+    /// Position of the newer `git.pushed` or `desired.rolled_back`.
     pub by: u64,
 }

@@ -4,11 +4,12 @@ use super::{
     Drifted, Fleet, HealthState, Lines, Observed, ObservedContainer, ObservedTask, ObservedThing, Rollout,
     RolloutStatus, RolloutStepState, RunStatus, State,
 };
-use crate::descriptors::{Desired, FleetFile};
+use crate::descriptors::{Changes, Desired, FleetFile};
 use crate::event::{
-    ContainerChange, Data, Event, GitPushed, PullTip, RolloutPlanned, RolloutStep, RunQueued, StepStatus, ThingChange,
+    ContainerChange, Data, DesiredRolledBack, Event, GitPushed, PullTip, RolloutPlanned, RolloutStep, RunQueued,
+    StepStatus, ThingChange,
 };
-use crate::names::{FleetId, Name};
+use crate::names::{FleetId, Name, Oid};
 use crate::plan::destroy;
 use crate::pulls::Pull;
 use crate::spec::resource_name;
@@ -50,11 +51,13 @@ impl Fleet {
             Data::GitRefused(_)
             | Data::GitRepacked(_)
             | Data::OverrideUsed(_)
+            | Data::DesiredReinstated(_)
             | Data::PullApproved(_)
             | Data::PullMerged(_)
             | Data::PullClosed(_) => {
                 self.lines.git = event.position;
             }
+            Data::DesiredRolledBack(it) => self.rolled_back(event, it),
             Data::PullOpened(it) => self.pull(event, it.number, &it.tip),
             Data::PullUpdated(it) => self.pull(event, it.number, &it.tip),
             Data::FleetForked(it) => {
@@ -132,13 +135,23 @@ impl Fleet {
         }
         self.deploy.clone_from(&pushed.deploy);
         if let Some(commit) = &pushed.commit {
-            self.commit = Some(commit.clone());
-            self.desired_at = event.position;
-            self.desired_by = Some(event.actor.clone());
             self.doomed.extend(destroy::allowed(&self.desired, &pushed.descriptors, &pushed.allow_destroy));
-            self.desired.apply(&pushed.descriptors);
-            self.doomed.retain(|name| !self.desired.volumes.contains_key(name));
+            self.desires(event, commit, &pushed.descriptors);
         }
+    }
+
+    /// What was desired before is desired again; the refs stay.
+    fn rolled_back(&mut self, event: &Event, it: &DesiredRolledBack) {
+        self.lines.git = event.position;
+        self.desires(event, &it.commit, &it.descriptors);
+    }
+
+    fn desires(&mut self, event: &Event, commit: &Oid, changes: &Changes) {
+        self.commit = Some(commit.clone());
+        self.desired_at = event.position;
+        self.desired_by = Some(event.actor.clone());
+        self.desired.apply(changes);
+        self.doomed.retain(|name| !self.desired.volumes.contains_key(name));
     }
 
     /// A pull request's head is a ref of its own: what it brings stays, whatever becomes of the branch.

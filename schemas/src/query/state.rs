@@ -17,6 +17,8 @@ pub struct FleetState<'a> {
     pub fleet: &'a FleetId,
     /// The commit that is desired; none before the deploy branch's first push.
     pub commit: Option<&'a Oid>,
+    /// Position of the push, or the rollback, since which it is desired; 0 before.
+    pub desired_at: u64,
     /// The branch that is applied.
     pub deploy: &'a str,
     /// What it began as a copy of.
@@ -67,6 +69,7 @@ impl<'a> FleetState<'a> {
             position,
             fleet: &fleet.id,
             commit: fleet.commit.as_ref(),
+            desired_at: fleet.desired_at,
             deploy: &fleet.deploy,
             upstream: fleet.upstream.as_ref(),
             desired: &fleet.desired,

@@ -26,6 +26,7 @@ mod pulls;
 mod registry;
 mod replay;
 mod reply;
+mod rollback;
 mod rollouts;
 mod router;
 mod routes;

@@ -8,8 +8,8 @@ use schemas::event::{
     ContainerChange, Data, Draft, Event, GitPushed, RefUpdate, RolloutPlanned, RolloutSucceeded, Scope, Sighting,
 };
 use schemas::fleet::{Fleet, Rollout};
-use schemas::plan::{Action, Step};
-use schemas::query::{Fault, FaultCode, RetryAnswer, RetryRollout};
+use schemas::plan::{Action, Plan, Step};
+use schemas::query::{At, Fault, FaultCode, RetryAnswer, RetryRollout, RollbackAnswer, RollbackRequest};
 use serde_json::{Value, json};
 use streams::clock;
 use support::shape::must_fit;
@@ -169,6 +169,50 @@ async fn a_rollout_is_tried_again_once_for_a_key() {
     let path = |id: &str| format!("/v1/fleets/acme/shop/rollouts/{id}/retry");
     assert_eq!(platform.ask("POST", &path(&Uuid::nil().to_string()), &[]).await.problem(409).0, "conflict");
     assert_eq!(platform.ask("POST", &path("nonsense"), &[]).await.problem(404).0, "not-found");
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn a_rollback_is_asked_of_git_and_happens_once_for_a_key() {
+    let mut platform = Platform::start().await;
+    let commit = |digit: &str| digit.repeat(40).parse().unwrap();
+    platform
+        .answers(move |asked: &RollbackRequest| {
+            assert_eq!((asked.fleet.to_string().as_str(), asked.who.name.as_str()), ("acme/shop", "admin"));
+            if asked.to == Some(At::Position(3)) {
+                return Err(Fault { code: FaultCode::Conflict, message: "it is there already".to_owned() });
+            }
+            Ok(RollbackAnswer {
+                position: 41,
+                event: (!asked.only_plan).then_some(asked.id),
+                commit: commit("1"),
+                from: commit("2"),
+                to: 7,
+                withdrawn: vec![commit("2")],
+                plan: Some(Plan::default()),
+                text: format!("{:?} {:?}", asked.to, asked.reason),
+                warnings: Vec::new(),
+            })
+        })
+        .await;
+    let path = "/v1/fleets/acme/shop/rollback";
+    let mut ids = Vec::new();
+    for key in [Some("k"), Some("k"), None] {
+        let headers: Vec<_> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
+        let reply = platform.ask("POST", path, &headers).await;
+        assert_eq!((reply.status.as_u16(), reply.header("fleetlog-position")), (200, "41"));
+        must_fit(&api::document(), "Rollback", &reply.json());
+        ids.push(reply.json()["event"].clone());
+    }
+    assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
+    let send = async |body: Value| platform.send("POST", path, &body).await;
+    let plan = send(json!({ "to": "abcdef01", "only_plan": true })).await.json();
+    must_fit(&api::document(), "Rollback", &plan);
+    assert_eq!((&plan["event"], plan["text"].as_str()), (&Value::Null, Some("Some(Commit(\"abcdef01\")) None")));
+    assert_eq!(send(json!({ "to": 3 })).await.problem(409).0, "conflict");
+    for bad in [json!({ "to": "x" }), json!({ "to": -1 }), json!({ "to": [] }), json!({ "where": 1 })] {
+        assert_eq!(send(bad.clone()).await.problem(400).0, "bad-request", "{bad}");
+    }
     platform.stop().await;
 }
 

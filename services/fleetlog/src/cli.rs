@@ -20,7 +20,7 @@ pub use self::policy::PolicyCommand;
 pub use self::profiles::{LoginOptions, MemberCommand, ProfileCommand, TokenCommand};
 pub use self::pulls::{CreateOptions, ForkOptions, ListOptions, OneOptions, PrCommand, SeenOptions};
 pub use self::registry::{DiffOptions, ReplayOptions, StateOptions, VarsOptions};
-pub use self::rollouts::{RetryOptions, RolloutsCommand, RolloutsOptions, ShowOptions, WaitOptions};
+pub use self::rollouts::{RetryOptions, RollbackOptions, RolloutsCommand, RolloutsOptions, ShowOptions, WaitOptions};
 pub use self::runs::{RunOptions, RunsOptions};
 pub use self::serve::{ServeFlags, Service};
 #[cfg(test)]
@@ -203,6 +203,9 @@ It is kept in ~/.config/fleetlog/login.json, for you alone to read.")]
     /// Try the newest rollout again, which has failed
     #[command(after_help = rollouts::RETRY)]
     Retry(RetryOptions),
+    /// Go back to what was desired before: the log says so, the branch stays
+    #[command(after_help = rollouts::ROLLBACK)]
+    Rollback(RollbackOptions),
     /// Run a task
     #[command(after_help = runs::RUN)]
     Run(RunOptions),

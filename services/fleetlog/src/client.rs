@@ -20,6 +20,7 @@ mod pulls;
 mod remote;
 mod replay;
 mod retry;
+mod rollback;
 mod rollouts;
 mod runs;
 mod state;
@@ -55,6 +56,7 @@ pub fn main(command: ClientCommand) -> ExitCode {
         ClientCommand::Wait(options) => wait::run(&options),
         ClientCommand::Rollouts(options) => rollouts::run(&options),
         ClientCommand::Retry(options) => retry::run(&options),
+        ClientCommand::Rollback(options) => rollback::run(&options),
         ClientCommand::Run(options) => runs::run(&options),
         ClientCommand::Runs(options) => runs::list(&options),
     };

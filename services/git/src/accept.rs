@@ -5,7 +5,7 @@
 
 use std::io;
 
-use schemas::event::{Data, Draft, Event, GitPushed, OverrideUsed, RefUpdate};
+use schemas::event::{Data, DesiredReinstated, Draft, Event, GitPushed, OverrideUsed, RefUpdate};
 use streams::{AppendError, Expected, with_causes};
 use tokio::io::AsyncRead;
 
@@ -103,7 +103,7 @@ async fn accept(context: &Context, push: &Push, inspected: &Inspected, pen: &mut
     pause(context, FaultPoint::AfterQuarantine).await;
     let news = context.news.subscribe();
     let draft = draft(push, inspected);
-    let rest: Vec<Draft> = used_override(&draft, inspected).into_iter().collect();
+    let rest: Vec<Draft> = used_override(&draft, inspected).into_iter().chain(reinstated(&draft, inspected)).collect();
     let mut state = push.repository.state.lock().await;
     match append(context, push, inspected, (&draft, &rest), &mut state).await {
         Ok(position) => {
@@ -132,7 +132,7 @@ async fn accept(context: &Context, push: &Push, inspected: &Inspected, pen: &mut
 }
 
 fn draft(push: &Push, inspected: &Inspected) -> Draft {
-    let Inspected { updates, options, created, pack, stored: _, deploy, candidate, overridden: _ } = inspected;
+    let Inspected { updates, options, created, pack, deploy, candidate, .. } = inspected;
     let moved = format!("refs/heads/{deploy}");
     let subject = updates.iter().find(|update| update.name == moved).or(updates.first());
     Draft {
@@ -162,6 +162,17 @@ fn used_override(push: &Draft, inspected: &Inspected) -> Option<Draft> {
         id: streams::clock::new_id(),
         cause: Some(push.id),
         data: Data::OverrideUsed(OverrideUsed { push: push.id, guards, reason }),
+        ..push.clone()
+    })
+}
+
+/// What it takes in again, likewise.
+fn reinstated(push: &Draft, inspected: &Inspected) -> Option<Draft> {
+    let commits = inspected.reinstated.clone();
+    (!commits.is_empty()).then(|| Draft {
+        id: streams::clock::new_id(),
+        cause: Some(push.id),
+        data: Data::DesiredReinstated(DesiredReinstated { push: push.id, commits }),
         ..push.clone()
     })
 }
@@ -252,10 +263,12 @@ fn still_first(state: &State, inspected: &Inspected) -> Result<(), Declined> {
     if let Some(update) = state.moved(&inspected.updates) {
         return Err(race(update));
     }
-    let base = inspected.candidate.as_ref().is_none_or(|it| it.base == state.desired);
     let created = inspected.created == state.deploy.is_none();
-    if let (false, Some(update)) = (base && created, inspected.updates.first()) {
+    if let (false, Some(update)) = (created, inspected.updates.first()) {
         return Err(race(update));
+    }
+    if inspected.candidate.as_ref().is_some_and(|it| it.base != state.desired_at) {
+        return Err(Declined { reason: "try again".to_owned(), refused: Some(Refused::rolled_back()) });
     }
     if let Some((folder, inside)) = state.conflict(&inspected.updates) {
         let message = format!("`{inside}` cannot stand beside `{folder}`, which came meanwhile; rename one");

@@ -114,6 +114,8 @@ async fn look(context: &Arc<Context>, fleet: &FleetId) -> Result<Upstream, Fault
     refs.retain(|name, _| name.starts_with("refs/heads/") || name.starts_with("refs/tags/"));
     let deploy = state.deploy.clone().unwrap_or_default();
     let head = refs.get(&format!("refs/heads/{deploy}")).cloned().ok_or_else(|| no_fleet(fleet))?;
+    // What was rolled back there is no place to begin.
+    let head = state.desired.clone().filter(|_| state.withdrawn.contains(&head)).unwrap_or(head);
     drop(state);
     Ok(Upstream { repository, refs, deploy, head })
 }

@@ -55,17 +55,19 @@ pub(crate) enum Applied {
     Later,
 }
 
-/// What a tree hits.
+/// What a tree hits. `in_force` is what the last accepted push said in its `fleet.json`, and what is desired, which a
+/// rollback may have changed since; none: there is no such fleet yet.
 pub(crate) fn hit(
     context: &Context,
     fleet: &FleetId,
-    accepted: Option<&Desired>,
+    in_force: Option<(&Guards, &Desired)>,
     checked: &Checked,
     applied: Applied,
 ) -> Vec<Fault> {
+    let (guards, desired) = in_force.unzip();
     let policy = context.policies.of(&fleet.owner);
     let now = (applied == Applied::Now).then(streams::clock::now);
-    hits(checked, Law { owner: &fleet.owner, policy: &policy, accepted, now })
+    hits(checked, Law { owner: &fleet.owner, policy: &policy, guards, desired, now })
 }
 
 /// Whether who pushes may say `-o override`, where they do.

@@ -10,12 +10,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use schemas::check::{Checked, Fault, Place, report};
-use schemas::descriptors::Desired;
+use schemas::descriptors::{Desired, Guards};
 use schemas::event::{PackRef, RefUpdate};
 use schemas::fleet::Fleet;
 use schemas::names::{Name, Oid};
 use schemas::plan::{describe, destroy, plan};
 use schemas::query::FleetRequest;
+use schemas::rollback::Withdrawn;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::candidate::{self, CandidateError, Objects};
@@ -35,7 +36,7 @@ use crate::options::Options;
 use crate::push::{Candidate, Inspected, Push};
 use crate::refs;
 use crate::refuse::{Refused, remember};
-use crate::transaction;
+use crate::{transaction, withdrawn};
 
 /// Bytes of the list of refs that are read: more than any list that is allowed has.
 const REFS: u64 = 4 << 20;
@@ -45,6 +46,12 @@ struct Now {
     applied: u64,
     /// The deploy branch; none: there is no such fleet.
     deploy: Option<String>,
+    /// The commit that is desired, since which position, and what was taken back before.
+    desired: Option<Oid>,
+    desired_at: u64,
+    withdrawn: Withdrawn,
+    /// The guards in force.
+    guards: Guards,
 }
 
 /// Lets a push pass (0) or not (1).
@@ -126,7 +133,9 @@ async fn inspect(
         }
         refs::allowed(&state, &updates, context.config.limits.refs)?;
         refs::unprotected(&state, &push.who, fleet, &updates)?;
-        Now { applied: state.applied, deploy: state.deploy.clone() }
+        let (deploy, desired, withdrawn) = (state.deploy.clone(), state.desired.clone(), state.withdrawn.clone());
+        let (desired_at, guards) = (state.desired_at, state.accepted.guards.clone());
+        Now { applied: state.applied, deploy, desired, desired_at, withdrawn, guards }
     };
     let quarantine = quarantine(push, hello);
     let ahead = async {
@@ -155,28 +164,44 @@ async fn inspect(
         store(context, push, quarantine.as_deref(), &options)
     );
     let (neighbours, fleet_now) = (neighbours?, fleet_now?);
-    let accepted = now.deploy.is_some().then_some(&fleet_now.desired);
-    let mut overridden = None;
+    let in_force = now.deploy.is_some().then_some((&now.guards, &fleet_now.desired));
+    let (mut overridden, mut reinstated) = (None, Vec::new());
     let candidate = match branches.get(&deploy) {
         None => {
             pen.say(&format!("`{deploy}` does not move: nothing is applied")).await;
             if options.override_with.is_some() {
                 pen.say(guards::NOTHING_TO_PASS).await;
             }
+            if options.reinstate {
+                pen.say(withdrawn::NOTHING_TO_REINSTATE).await;
+            }
             None
         }
         Some((commit, checked)) => {
             stays(&deploy, checked)?;
             let clashes = neighbours.clashes(checked, Some(&push.who));
-            let hits = guards::hit(context, fleet, accepted, checked, Applied::Now);
+            let hits = guards::hit(context, fleet, in_force, checked, Applied::Now);
             overridden = guards::pass(clashes, hits, &options, pen).await?;
+            if fleet_now.desired_at != now.desired_at {
+                let state = push.repository.state.lock().await;
+                return Err(state.moved(&updates).map_or_else(Refused::rolled_back, Refused::race));
+            }
+            let taken_back = withdrawn::of_push(
+                context,
+                push,
+                quarantine.as_deref(),
+                commit,
+                (&now.withdrawn, now.desired.as_ref()),
+            )
+            .await?;
+            reinstated = withdrawn::pass(taken_back, &options, pen).await?;
             let mut fleet_then = fleet_now.clone();
             destroys(&mut fleet_then, &checked.desired, &options.allow_destroy)?;
             let plan = plan(&fleet_then, &checked.desired, &context.config.digest_key)
                 .map_err(|error| Refused::untold(format!("refused: {}\nnothing changed", with_causes(&error))))?;
             pen.say(&describe(&plan)).await;
             let changes = fleet_now.desired.changes_to(&checked.desired);
-            Some(Candidate { commit: commit.clone(), base: fleet_now.commit.clone(), changes, steps: plan.steps })
+            Some(Candidate { commit: commit.clone(), base: now.desired_at, changes, steps: plan.steps })
         }
     };
     let pack = pack?;
@@ -187,7 +212,7 @@ async fn inspect(
         if !is_applied {
             pen.say(&format!("on {branch}, if it were applied:\n{}", if_applied(context, &fleet_now, checked))).await;
             doubts.extend(neighbours.clashes(checked, Some(&push.who)));
-            doubts.extend(guards::hit(context, fleet, accepted, checked, Applied::Later));
+            doubts.extend(guards::hit(context, fleet, in_force, checked, Applied::Later));
         }
         let place = if is_applied && branches.len() == 1 { String::new() } else { format!("on {branch}: ") };
         for doubt in doubts {
@@ -199,7 +224,8 @@ async fn inspect(
     }
     pause(context, FaultPoint::AfterStore).await;
     tracing::debug!(%fleet, refs = names(&updates), "a push passed its inspection");
-    Ok(Inspected { updates, options, created: now.deploy.is_none(), pack, stored, deploy, candidate, overridden })
+    let created = now.deploy.is_none();
+    Ok(Inspected { updates, options, created, pack, stored, deploy, candidate, overridden, reinstated })
 }
 
 /// What a branch would change that is only kept.

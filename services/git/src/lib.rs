@@ -1,19 +1,20 @@
 //! The Git door: a push comes in here, and leaves as one event.
 //!
 //! *Reads* `EVENTS` and `PACKS`, asks the registry, Shazam and the logger, answers `req.git.*`. *Writes* `git.pushed`,
-//! `git.refused`, `git.repacked`, `pull.*`, `fleet.forked` and packs. *Owns* `DIR/git`, which is only a cache: everything
+//! `git.refused`, `git.repacked`, `pull.*`, `fleet.forked`, `desired.*` and packs. *Owns* `DIR/git`, which is only a cache: everything
 //! in it can be made from the log. *Never* moves a ref without an event, and never says "refused" where the event may be
 //! stored.
 //!
 //! In the order in which a push meets them: the `door` takes the request and reads its `opening`; `receive` measures
 //! the pack with the `gauge` on its way into `git receive-pack`, whose [`hook`]s report at the `desk`: `inspect` checks
-//! and plans, `accept` appends and moves the refs, `progress` shows the rollout. `pulls` and `fork` make what no push
-//! brings, on a `workbench`, and `record` it. Beside them, `follow`, `settle` and `settler` keep the repositories at the
+//! and plans, `accept` appends and moves the refs, `progress` shows the rollout. `pulls`, `fork` and `rollback` make
+//! what no push brings, the first two on a `workbench`, and `record` it. Beside them, `follow`, `settle` and `settler` keep the repositories at the
 //! log's state, `repack` makes one pack of many, and `sweep` clears up.
 
 pub mod hook;
 
 mod accept;
+mod ancestry;
 mod ask;
 mod body;
 mod candidate;
@@ -49,6 +50,7 @@ mod refs;
 mod refuse;
 mod repack;
 mod repository;
+mod rollback;
 mod service;
 mod settle;
 mod settler;
@@ -56,6 +58,7 @@ mod sweep;
 mod tally;
 mod transaction;
 mod verdict;
+mod withdrawn;
 mod workbench;
 
 pub use self::config::{Config, Limits};

@@ -3,7 +3,7 @@
 use schemas::names::{Name, NameError};
 
 /// Every option, as it is written.
-const KNOWN: [&str; 6] = ["create", "plan", "no-wait", "reason=…", "allow-destroy=…", "override=…"];
+const KNOWN: [&str; 7] = ["create", "plan", "no-wait", "reinstate", "reason=…", "allow-destroy=…", "override=…"];
 
 /// Characters of a reason at most: it is kept for ever.
 const REASON: usize = 500;
@@ -17,6 +17,8 @@ pub(crate) struct Options {
     pub(crate) plan: bool,
     /// Do not wait for the rollout.
     pub(crate) no_wait: bool,
+    /// Take commits in again that a rollback withdrew.
+    pub(crate) reinstate: bool,
     /// Why, for the log.
     pub(crate) reason: Option<String>,
     /// Volumes whose data may go with their descriptors; each once, in the order of the options.
@@ -44,11 +46,12 @@ impl Options {
                 "create" => options.create = true,
                 "plan" => options.plan = true,
                 "no-wait" => options.no_wait = true,
+                "reinstate" => options.reinstate = true,
                 _ => match text.split_once('=') {
-                    Some(("reason", why)) => options.reason = Some(self::reason("reason", why).map_err(bad)?),
+                    Some(("reason", why)) => options.reason = Some(pushed_reason("reason", why).map_err(bad)?),
                     Some(("allow-destroy", names)) => options.may_destroy(names).map_err(bad)?,
                     Some(("override", why)) => {
-                        options.override_with = Some(self::reason("override", why).map_err(bad)?)
+                        options.override_with = Some(pushed_reason("override", why).map_err(bad)?)
                     }
                     _ => return Err(bad(unknown(&text))),
                 },
@@ -71,17 +74,25 @@ impl Options {
     }
 }
 
-fn reason(option: &str, text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() {
+fn pushed_reason(option: &str, text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
         return Err(format!("option `{option}` says nothing; write it as -o {option}=\"what this push is for\""));
     }
+    reason(text).map_err(|why| format!("option `{option}` {why}"))
+}
+
+/// A reason as the log takes it, or why not.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
     let length = text.chars().count();
+    if length == 0 {
+        return Err("says nothing".to_owned());
+    }
     if length > REASON {
-        return Err(format!("option `{option}` has {length} characters, at most {REASON} fit"));
+        return Err(format!("has {length} characters, at most {REASON} fit"));
     }
     if text.chars().any(char::is_control) {
-        return Err(format!("option `{option}` holds control characters; expected one line of plain text"));
+        return Err("holds control characters; expected one line of plain text".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -114,6 +125,7 @@ mod tests {
             "create",
             "plan",
             "no-wait",
+            "reinstate",
             "reason= a fix ",
             "allow-destroy=cache,tmp",
             "allow-destroy=b",
@@ -127,6 +139,7 @@ mod tests {
                 create: true,
                 plan: true,
                 no_wait: true,
+                reinstate: true,
                 reason: Some("a fix".to_owned()),
                 override_with: Some("a = b".to_owned()),
                 allow_destroy: ["cache", "tmp", "b"].map(|it| it.parse().unwrap()).to_vec(),
@@ -141,12 +154,12 @@ mod tests {
         assert!(bad.plan);
         assert_eq!(
             bad.message,
-            "unknown push option `creat`, did you mean `create`? (known: `create`, `plan`, `no-wait`, `reason=…`, `allow-destroy=…`, `override=…`)"
+            "unknown push option `creat`, did you mean `create`? (known: `create`, `plan`, `no-wait`, `reinstate`, `reason=…`, `allow-destroy=…`, `override=…`)"
         );
         let bad = parse(&["ci.skip"]).unwrap_err();
         assert_eq!(
             bad.message,
-            "unknown push option `ci.skip` (known: `create`, `plan`, `no-wait`, `reason=…`, `allow-destroy=…`, `override=…`)"
+            "unknown push option `ci.skip` (known: `create`, `plan`, `no-wait`, `reinstate`, `reason=…`, `allow-destroy=…`, `override=…`)"
         );
         for bad in [
             "reason",

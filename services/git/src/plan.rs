@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemas::check::{Checked, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check};
+use schemas::descriptors::Guards;
 use schemas::fleet::Fleet;
 use schemas::names::{FleetId, Oid};
 use schemas::plan::{describe, plan};
 use schemas::query::{Candidate, Fault as Broken, FaultCode, FleetRequest, PlanAnswer, PlanRequest, Planned};
+use schemas::rollback::Withdrawn;
 use streams::{AskError, with_causes};
 
 use crate::ask::{AT_ONCE, serve};
@@ -18,6 +20,7 @@ use crate::context::Context;
 use crate::guards::{self, Applied};
 use crate::inspect::deploy_changed;
 use crate::neighbours::Neighbours;
+use crate::withdrawn;
 
 /// Digits of a shortened commit at least.
 const DIGITS: usize = 4;
@@ -32,10 +35,12 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
     context.at_head().await.map_err(|error| behind(with_causes(&error)))?;
     let repository = context.enter_known(&request.fleet);
     let (mut applied, mut deploy, mut refs) = (0, None, BTreeMap::new());
+    let (mut withdrawn, mut last, mut guards) = (Withdrawn::default(), None, Guards::default());
     if let Some(repository) = &repository {
         let mut state = repository.state.lock().await;
         context.settle(repository, &mut state).await.map_err(|error| behind(with_causes(&error)))?;
         (applied, deploy, refs) = (state.applied, state.deploy.clone(), state.refs.clone());
+        (withdrawn, last, guards) = (state.withdrawn.clone(), state.desired.clone(), state.accepted.guards.clone());
     }
     let (commit, checked) = match (&request.candidate, &repository) {
         (Candidate::Files(files), _) => (None, check_files(files.clone()).await?),
@@ -62,10 +67,13 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
         tokio::join!(now(context, &request.fleet, at), Neighbours::ask(context, &request.fleet, trees, at));
     let (position, fleet) = now?;
     let neighbours = neighbours.map_err(|error| silent(&error))?;
-    let accepted = repository.is_some().then_some(&fleet.desired);
-    let hits = guards::hit(context, &request.fleet, accepted, &checked, Applied::Now);
+    let in_force = repository.is_some().then_some((&guards, &fleet.desired));
+    let hits = guards::hit(context, &request.fleet, in_force, &checked, Applied::Now);
     let clashes = neighbours.clashes(&checked, request.by.as_ref());
     checked.warnings.extend(clashes.into_iter().chain(hits));
+    if let (Some(repository), Some(commit)) = (&repository, &commit) {
+        checked.warnings.extend(withdrawn::of_commit(context, repository, commit, (&withdrawn, last.as_ref())).await);
+    }
     Ok(match plan(&fleet, &checked.desired, &context.config.digest_key) {
         Err(error) => PlanAnswer::Refused { why: with_causes(&error) },
         Ok(plan) => PlanAnswer::Planned(Box::new(Planned {

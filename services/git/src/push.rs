@@ -67,14 +67,16 @@ pub(crate) struct Inspected {
     pub(crate) candidate: Option<Candidate>,
     /// What an owner lets it pass.
     pub(crate) overridden: Option<Override>,
+    /// Withdrawn commits that it takes in again.
+    pub(crate) reinstated: Vec<Oid>,
 }
 
 /// A new state of the deploy branch.
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     pub(crate) commit: Oid,
-    /// The commit that the changes are relative to.
-    pub(crate) base: Option<Oid>,
+    /// Position since which that was desired which the changes are relative to.
+    pub(crate) base: u64,
     pub(crate) changes: Changes,
     /// What was printed: what is to be done.
     pub(crate) steps: Vec<Step>,

@@ -1,4 +1,4 @@
-//! Appends events that no `git push` brings: pull requests, merges, forks. The refs follow.
+//! Appends events that no `git push` brings: pull requests, merges, forks, rollbacks. The refs follow.
 
 use schemas::event::{Data, Draft, Event};
 use schemas::query::{Fault, FaultCode};
@@ -13,11 +13,20 @@ use crate::repository::State;
 pub(crate) async fn record(
     context: &Context,
     repository: &InUse,
-    mut make: impl FnMut(&State) -> Result<Vec<Draft>, Fault>,
+    make: impl FnMut(&State) -> Result<Vec<Draft>, Fault>,
 ) -> Result<u64, Fault> {
     if let Some(reason) = context.fullness.refusal() {
         return Err(Fault { code: FaultCode::Full, message: reason });
     }
+    undo(context, repository, make).await
+}
+
+/// The same for what undoes something: the room that is left while the log is nearly full is for that.
+pub(crate) async fn undo(
+    context: &Context,
+    repository: &InUse,
+    mut make: impl FnMut(&State) -> Result<Vec<Draft>, Fault>,
+) -> Result<u64, Fault> {
     let mut state = repository.state.lock().await;
     loop {
         let drafts = make(&state)?;

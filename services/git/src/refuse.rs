@@ -80,6 +80,13 @@ impl Refused {
         Self { message, record: Some(record) }
     }
 
+    /// Something else is desired than what it was planned for, though its refs have not moved.
+    pub(crate) fn rolled_back() -> Self {
+        let message = "error: refused: what is desired has changed meanwhile; fetch, then try again\nnothing changed";
+        let record = Record { refusal: Refusal::Race, codes: vec!["race".to_owned()], faults: 1 };
+        Self { message: message.to_owned(), record: Some(record) }
+    }
+
     /// The tree has faults.
     pub(crate) fn faults(message: String, faults: &[Fault]) -> Self {
         let mut codes: Vec<String> = faults.iter().map(|fault| fault.code.to_string()).collect();

@@ -8,10 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use schemas::descriptors::{Changes, File, FleetFile, Path};
 use schemas::event::{
-    Data, Event, GitPushed, GitRepacked, PackRef, PullOpened, PullTip, PullUpdated, RefUpdate, Scope, Topic,
+    Data, DesiredRolledBack, Event, GitPushed, GitRepacked, PackRef, PullOpened, PullTip, PullUpdated, RefUpdate,
+    Scope, Topic,
 };
 use schemas::names::{FleetId, Oid};
 use schemas::pulls::{Pull, Pulls};
+use schemas::rollback::Withdrawn;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -39,8 +41,17 @@ pub(crate) struct State {
     pub(crate) deploy: Option<String>,
     /// The commit that is desired; none before the first push to the deploy branch, such as of a fork.
     pub(crate) desired: Option<Oid>,
-    /// The accepted `fleet.json`.
+    /// Position of the push or the rollback that made it so; 0 before.
+    pub(crate) desired_at: u64,
+    /// Commits that were taken back.
+    pub(crate) withdrawn: Withdrawn,
+    /// Every rollback by its id, so that none is made twice.
+    pub(crate) rollbacks: HashMap<Uuid, Rollback>,
+    /// The `fleet.json` of the last accepted push: whom it lets push, and what it guards, counts. A rollback does not
+    /// loosen it.
     pub(crate) accepted: FleetFile,
+    /// The `fleet.json` that is desired.
+    pub(crate) fleet_file: FleetFile,
     /// Who moved each ref last.
     pub(crate) movers: BTreeMap<String, String>,
     /// Pull requests into this fleet.
@@ -57,6 +68,18 @@ pub(crate) struct State {
     pub(crate) retired: Vec<(Uuid, Timestamp)>,
     /// Whether the disk shows this state.
     pub(crate) settled: bool,
+}
+
+/// What is remembered of a rollback.
+#[derive(Debug, Clone)]
+pub(crate) struct Rollback {
+    /// Where its event is.
+    pub(crate) position: u64,
+    /// The commit that it went back to, and at which position that was desired.
+    pub(crate) commit: Oid,
+    pub(crate) to: u64,
+    /// The commit that it came from.
+    pub(crate) from: Oid,
 }
 
 impl Repository {
@@ -105,6 +128,14 @@ impl State {
             Data::PullOpened(PullOpened { number, tip, .. }) | Data::PullUpdated(PullUpdated { number, tip }) => {
                 self.pulls.apply(event);
                 self.pull(*number, tip);
+            }
+            Data::DesiredRolledBack(it) => {
+                self.rolled_back(event, it);
+                return false;
+            }
+            Data::DesiredReinstated(_) => {
+                self.withdrawn.apply(event);
+                return false;
             }
             Data::FleetForked(it) => {
                 self.forked = Some((event.id, it.upstream.clone()));
@@ -160,9 +191,21 @@ impl State {
         self.deploy = Some(pushed.deploy.clone());
         if pushed.commit.is_some() {
             self.desired.clone_from(&pushed.commit);
-            self.accept(&pushed.descriptors);
+            self.desired_at = event.position;
+            self.desires(&pushed.descriptors);
+            self.accepted.clone_from(&self.fleet_file);
         }
         self.wants(pushed.pack.as_ref());
+    }
+
+    /// The refs stay: the disk has nothing to follow.
+    fn rolled_back(&mut self, event: &Event, it: &DesiredRolledBack) {
+        self.desired = Some(it.commit.clone());
+        self.desired_at = event.position;
+        self.desires(&it.descriptors);
+        self.withdrawn.apply(event);
+        let (position, commit, from) = (event.position, it.commit.clone(), it.from.clone());
+        self.rollbacks.insert(event.id, Rollback { position, commit, to: it.to, from });
     }
 
     /// What it brings has a ref of its own.
@@ -178,12 +221,12 @@ impl State {
         }
     }
 
-    fn accept(&mut self, changes: &Changes) {
+    fn desires(&mut self, changes: &Changes) {
         if changes.removed.contains(&Path::Fleet) {
-            self.accepted = FleetFile::default();
+            self.fleet_file = FleetFile::default();
         }
         if let Some(File::Fleet(fleet)) = changes.set.0.get(&Path::Fleet) {
-            self.accepted = fleet.clone();
+            self.fleet_file = fleet.clone();
         }
     }
 

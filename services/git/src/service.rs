@@ -16,7 +16,7 @@ use crate::error::{FolderError, RunError, StartError};
 use crate::launch::Launcher;
 use crate::layout::{Layout, fault, remove};
 use crate::settle::drop_strangers;
-use crate::{desk, door, follow, fork, plan, pulls, repack, settler, sweep};
+use crate::{desk, door, follow, fork, plan, pulls, repack, rollback, settler, sweep};
 
 /// The Git service.
 pub struct Service {
@@ -87,6 +87,7 @@ impl Service {
             pulls::answer(&context),
             pulls::renew(&context),
             fork::answer(&context),
+            rollback::answer(&context),
             desk::serve(&context, listener, &over),
             drain(&context, &over)
         );

@@ -11,11 +11,13 @@ use std::process::Stdio;
 use schemas::event::PackRef;
 use schemas::names::{FleetId, Oid};
 use schemas::query::{Fault, FaultCode};
+use schemas::rollback::Added;
 use streams::{Bus, PackError, with_causes};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
+use crate::ancestry::{self, AncestryError, REV_LIST};
 use crate::candidate::{self, CandidateError, Objects};
 use crate::error::GitError;
 use crate::launch::{Launcher, complaint};
@@ -132,6 +134,11 @@ impl<'a> Workbench<'a> {
             Some(1) => Ok(false),
             _ => Err(GitError::Failed { command: "merge-base", stderr: said.stderr }),
         }
+    }
+
+    /// What these commits lead to and the other one does not, each before its parents.
+    pub(crate) async fn added(&self, tips: &[&Oid], without: Option<&Oid>) -> Result<Vec<Added>, AncestryError> {
+        ancestry::added(self.launcher, self.command(REV_LIST, [""; 0]), tips, without).await
     }
 
     /// A file of its own, gone with it.

@@ -84,7 +84,7 @@ impl Fold {
         }
         let Some(known) = self.fleets.get_mut(name) else { return };
         known.touched = true;
-        if matches!(event.data, Data::GitPushed(_) | Data::RolloutPlanned(_)) {
+        if matches!(event.data, Data::GitPushed(_) | Data::DesiredRolledBack(_) | Data::RolloutPlanned(_)) {
             known.held = OnceLock::new();
         }
         let fleet = Arc::make_mut(&mut known.fleet);

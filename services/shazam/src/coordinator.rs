@@ -51,9 +51,10 @@ pub struct Coordinator {
     /// Position and instance of the last `coordinator.took`.
     took: (u64, Uuid),
     fleets: BTreeMap<FleetId, Fleet>,
-    /// What may be running of each fleet since before its newest push: it tells a plan what changed.
+    /// What may be running of each fleet since before its newest push or rollback: it tells a plan what changed.
     before: BTreeMap<FleetId, Desired>,
-    /// Pushes of each fleet that a newer one overtook before they were planned: positions and commits, oldest first.
+    /// What was desired of each fleet until something newer overtook it before it was planned: positions and commits, oldest
+    /// first.
     overtaken: BTreeMap<FleetId, VecDeque<(u64, Option<Oid>)>>,
     /// Fleets about which something may have to be done.
     dirty: BTreeSet<FleetId>,
@@ -217,7 +218,11 @@ impl Coordinator {
             }
             (_, Some(id)) => {
                 let fleet = self.fleets.entry(id.clone()).or_insert_with(|| Fleet::new(id.clone()));
-                let moves = matches!(&event.data, Data::GitPushed(it) if it.commit.is_some());
+                let moves = match &event.data {
+                    Data::GitPushed(it) => it.commit.is_some(),
+                    Data::DesiredRolledBack(_) => true,
+                    _ => false,
+                };
                 if moves {
                     remember(self.before.entry(id.clone()).or_default(), fleet);
                     let planned = fleet.rollouts.last().map_or(0, |rollout| rollout.desired);

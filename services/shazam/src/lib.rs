@@ -1,6 +1,7 @@
 //! Shazam makes Docker match the containers that should run.
 //!
-//! Two halves that speak only over the bus, also inside one process. The [`Coordinator`] reads `git.pushed` and decides:
+//! Two halves that speak only over the bus, also inside one process. The [`Coordinator`] reads `git.pushed` and
+//! `desired.rolled_back` and decides:
 //! it writes `rollout.*`, sends steps to `work.<node>`, reads `obs.<node>` and writes `container.*`; one at a time,
 //! fenced by stream position. The [`Agent`] sits on a Docker host and acts: it reads `work.<node>`, converges its engine,
 //! and writes what it did and saw to `obs.<node>`; it never writes an event.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use schemas::descriptors::{Desired, Missed, Schedule};
-use schemas::event::{Data, Event, GitPushed, Level, LevelRaised, RunQueued, Trigger};
+use schemas::descriptors::{Changes, Desired, Missed, Schedule};
+use schemas::event::{Data, Event, Level, LevelRaised, RunQueued, Trigger};
 use schemas::fleet::{ObservedTask, RunStatus};
 use schemas::names::{FleetId, Name, Oid};
 use schemas::runs::{Run, run_of};
@@ -39,7 +39,7 @@ pub struct Tasks {
 pub struct FleetTasks {
     /// Position of the last event on `evt.<owner>.<fleet>.run`.
     pub line: u64,
-    /// Position of the `git.pushed` that is in force.
+    /// Position of the `git.pushed` or `desired.rolled_back` that is in force.
     pub desired_at: u64,
     pub commit: Option<Oid>,
     pub desired: Arc<Desired>,
@@ -76,9 +76,15 @@ impl Projection for Tasks {
         }
         let Some(id) = event.scope.fleet() else { return };
         match &event.data {
-            Data::GitPushed(it) if it.commit.is_some() => {
+            Data::GitPushed(it) => {
+                if let Some(commit) = &it.commit {
+                    self.agenda += 1;
+                    self.fleets.entry(id.clone()).or_default().desires(event, commit, &it.descriptors);
+                }
+            }
+            Data::DesiredRolledBack(it) => {
                 self.agenda += 1;
-                self.fleets.entry(id.clone()).or_default().pushed(event, it);
+                self.fleets.entry(id.clone()).or_default().desires(event, &it.commit, &it.descriptors);
             }
             Data::RunQueued(it) => {
                 self.agenda += 1;
@@ -112,10 +118,11 @@ impl FleetTasks {
         self.defined_by.get(&id)?.clone()
     }
 
-    fn pushed(&mut self, event: &Event, pushed: &GitPushed) {
+    /// A push, or a rollback, changes what should be.
+    fn desires(&mut self, event: &Event, commit: &Oid, changes: &Changes) {
         self.desired_at = event.position;
-        self.commit.clone_from(&pushed.commit);
-        Arc::make_mut(&mut self.desired).apply(&pushed.descriptors);
+        self.commit = Some(commit.clone());
+        Arc::make_mut(&mut self.desired).apply(changes);
         self.states.push_back((event.position, self.desired.clone()));
         if self.states.len() > STATES_KEPT {
             self.states.pop_front();
@@ -183,4 +190,71 @@ impl FleetTasks {
 fn same_times(a: &Schedule, b: &Schedule) -> bool {
     let times = |it: &Schedule| Schedule { missed: Missed::Skip, ..it.clone() };
     times(a) == times(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::event::{DesiredRolledBack, Draft, GitPushed, Scope};
+
+    use super::*;
+
+    fn event(position: u64, data: Data) -> Event {
+        let draft = Draft {
+            id: Uuid::from_u128(position.into()),
+            scope: Scope::Fleet("acme/shop".parse().unwrap()),
+            subject: "x".to_owned(),
+            time: Timestamp::from_second(i64::try_from(position).unwrap()).unwrap(),
+            actor: "ann".to_owned(),
+            cause: None,
+            data,
+        };
+        Event { position, draft }
+    }
+
+    fn changes(text: &str) -> Changes {
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn pushed(position: u64, descriptors: &str) -> Event {
+        let pushed = GitPushed {
+            created: position == 1,
+            refs: Vec::new(),
+            pack: None,
+            deploy: "main".to_owned(),
+            commit: Some(format!("{position:040x}").parse().unwrap()),
+            descriptors: changes(descriptors),
+            reason: None,
+            allow_destroy: Vec::new(),
+        };
+        event(position, Data::GitPushed(pushed))
+    }
+
+    #[test]
+    fn a_rollback_takes_tasks_and_their_schedules_back() {
+        let task = r#"{ "image": "a:1", "steps": [{ "run": ["true"] }], "schedule": { "cron": "0 3 * * *" } }"#;
+        let [old, new] = ["old", "new"].map(|name| format!("tasks/{name}.json"));
+        let mut tasks = Tasks::default();
+        tasks.apply(&pushed(1, &format!(r#"{{ "set": {{ "{old}": {task} }}, "removed": [] }}"#)));
+        tasks.apply(&pushed(2, &format!(r#"{{ "set": {{ "{new}": {task} }}, "removed": ["{old}"] }}"#)));
+        let [commit, from] = [1, 2].map(|at| format!("{at:040x}").parse().unwrap());
+        let back = DesiredRolledBack {
+            commit,
+            withdrawn: vec![],
+            from,
+            to: 1,
+            descriptors: changes(&format!(r#"{{ "set": {{ "{old}": {task} }}, "removed": ["{new}"] }}"#)),
+            reinstated: vec![],
+            reason: None,
+        };
+        let before = tasks.agenda;
+        tasks.apply(&event(3, Data::DesiredRolledBack(back)));
+        let fleet = tasks.fleets.values().next().unwrap();
+        assert_eq!(fleet.schedules.keys().map(|it| it.as_str()).collect::<Vec<_>>(), ["old"]);
+        assert_eq!((fleet.desired_at, tasks.agenda), (3, before + 1));
+        assert_eq!(
+            fleet.schedules.values().next().unwrap().since,
+            Timestamp::from_second(3).unwrap(),
+            "not for times before"
+        );
+    }
 }

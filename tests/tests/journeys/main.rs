@@ -21,6 +21,7 @@ mod pushes;
 mod refusals;
 mod registry;
 mod roles;
+mod rollback;
 mod rollouts;
 mod secrets;
 mod tasks;

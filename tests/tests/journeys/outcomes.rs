@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use tests::descriptors::{IMAGE, plain, with};
 use tests::docker;
-use tests::{Fleet, Platform, Ran, eventually};
+use tests::{Platform, Ran, eventually};
 
 /// A container that says why it ends, in words that its descriptor does not have.
 fn broken() -> serde_json::Value {
@@ -18,19 +18,6 @@ fn hinted(said: &str, what: &str) -> String {
     let line =
         said.lines().find_map(|line| line.trim_start_matches("remote: ").strip_prefix(&format!("hint: to {what}:")));
     line.unwrap_or_else(|| panic!("no hint to {what} in:\n{said}")).trim().to_owned()
-}
-
-/// Runs a hint in the clone, as its reader would.
-fn run(shop: &Fleet<'_>, command: &str) {
-    let output = std::process::Command::new("sh")
-        .args(["-c", command])
-        .current_dir(shop.path())
-        .envs([("GIT_AUTHOR_NAME", "ann"), ("GIT_AUTHOR_EMAIL", "ann@example.org")])
-        .envs([("GIT_COMMITTER_NAME", "ann"), ("GIT_COMMITTER_EMAIL", "ann@example.org")])
-        .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_TERMINAL_PROMPT", "0")])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "`{command}`: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Fails unless a program ended with this code and said each of `words`.
@@ -75,9 +62,11 @@ fn a_failure_shows_its_last_lines_and_the_way_back_works() {
     let wait = platform.cli(&["wait", &commit, "--fleet", shop.id()]);
     said(wait, 1, &["  ! part 42 is missing", "hint: to go back:"]);
 
-    run(&shop, &hinted(&push.text, "go back"));
-    shop.fetch().ok();
-    assert_eq!(shop.git(&["diff", "--stat", &good, "origin/main"]).ok(), "");
+    let back = hinted(&push.text, "go back");
+    assert_eq!(back, format!("fleetlog rollback --to {}", &good[..8]));
+    let back: Vec<&str> = back.split(' ').skip(1).chain(["--fleet", shop.id()]).collect();
+    said(platform.cli(&back), 0, &["1 to remove, 1 unchanged", "succeeded"]);
+    assert_eq!(shop.head_of("main").as_deref(), Some(commit.as_str()), "the branch stays");
     assert!(shop.find("b").is_none());
     assert_eq!(shop.fingerprint(), before, "what was sound was never touched");
 }

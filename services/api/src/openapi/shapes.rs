@@ -41,6 +41,7 @@ fn general() -> Value {
             "position": count(),
             "fleet": text(),
             "commit": or_null(text()),
+            "desired_at": { "type": "integer", "minimum": 0, "description": "position of the push, or the rollback, since which the commit is desired; 0 before" },
             "deploy": text(),
             "upstream": { "type": ["string", "null"], "description": "what it began as a copy of" },
             "desired": object(json!({
@@ -140,6 +141,26 @@ fn general() -> Value {
             "sent": or_null(id()),
             "error": or_null(text()),
             "duration_ms": or_null(count()),
+        })),
+        "RollbackWanted": takes(json!({
+            "to": {
+                "type": ["string", "integer"],
+                "description": "a commit, a position or a time: what was desired then; where absent what the last rollout that succeeded before the current one applied",
+            },
+            "reason": { "type": "string", "description": "kept in the event" },
+            "only_plan": { "type": "boolean", "description": "nothing is stored" },
+        }), &[]),
+        "Rollback": object(json!({
+            "position": { "type": "integer", "minimum": 0, "description": "of the event; of the state that it was planned against where it is only a plan" },
+            "fleet": text(),
+            "event": { "anyOf": [id(), { "type": "null" }], "description": "`desired.rolled_back`; null: it is only a plan" },
+            "commit": { "type": "string", "description": "what is desired again" },
+            "from": { "type": "string", "description": "what was desired until then" },
+            "to": { "type": "integer", "minimum": 0, "description": "a position at which `commit` was desired" },
+            "withdrawn": { "type": "array", "items": text(), "description": "commits that no push brings in again by the way, the newest first" },
+            "steps": or_null(json!({ "type": "array", "items": { "type": "object" } })),
+            "text": { "type": "string", "description": "the plan as people read it, with what does not go back" },
+            "warnings": { "type": "array", "items": { "type": "object" } },
         })),
         "PlanRequest": { "type": "object", "properties": {
             "commit": { "type": "string", "description": "one that was pushed: its id, the first digits of it, or a branch" },

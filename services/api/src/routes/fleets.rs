@@ -6,7 +6,7 @@ use schemas::access::Action;
 use super::{
     AT, Answer, CURSOR, FLEET, IDEMPOTENCY_KEY, JSON, LIMIT, MIN_POSITION, OWNER, Parameter, Place, Route, Shape,
 };
-use crate::{fleets, rollouts};
+use crate::{fleets, rollback, rollouts};
 
 const ID: Parameter = Parameter { name: "id", place: Place::Path, shape: Shape::Id, help: "the rollout's id" };
 
@@ -96,5 +96,22 @@ pub(super) const ROUTES: &[Route] = &[
         },
         needs: Action::Operate,
         handler: |api, call| Box::pin(rollouts::retry(api, call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/fleets/{owner}/{fleet}/rollback",
+        operation: "rollback",
+        summary: "What was desired before is desired again, and gets its rollout; the branch stays where it is.",
+        parameters: &[OWNER, FLEET, IDEMPOTENCY_KEY],
+        body: Some("RollbackWanted"),
+        answer: Answer {
+            status: 200,
+            summary: "what it goes back to, and the plan",
+            content: &[(JSON, Some("Rollback"))],
+            positioned: true,
+            problems: &[400, 404, 409, 503, 504],
+        },
+        needs: Action::Push,
+        handler: |api, call| Box::pin(rollback::make(api, call)),
     },
 ];

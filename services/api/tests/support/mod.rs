@@ -166,6 +166,12 @@ impl Platform {
         let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         Reply::read(response).await
     }
+
+    /// The same with a body.
+    pub async fn send(&self, method: &str, path: &str, body: &Value) -> Reply {
+        let request = Request::builder().method(method).uri(path).body(Body::from(body.to_string())).unwrap();
+        Reply::read(self.router.clone().oneshot(request).await.unwrap()).await
+    }
 }
 
 impl Reply {

@@ -1,4 +1,4 @@
-//! The words of `rollouts`, `retry` and `wait`.
+//! The words of `rollouts`, `retry`, `rollback` and `wait`.
 
 use clap::{Args, Subcommand};
 use schemas::units::Span;
@@ -10,7 +10,7 @@ Examples:
   git push -o no-wait fleet main && fleetlog wait HEAD
   fleetlog wait 1a2b3c4d --fleet acme/shop --within 5m
 
-Next, where it failed: fleetlog rollouts show 1a2b3c4d, or fleetlog retry";
+Next, where it failed: fleetlog rollouts show 1a2b3c4d, fleetlog retry, or fleetlog rollback";
 
 pub const ROLLOUTS: &str = "\
 Examples:
@@ -18,7 +18,7 @@ Examples:
   fleetlog rollouts show HEAD         steps, how long they took, and what to do where one failed
   fleetlog rollouts --fleet acme/shop --json
 
-Next: fleetlog retry, where the newest failed";
+Next, where the newest failed: fleetlog retry, or fleetlog rollback";
 
 pub const SHOW: &str = "\
 Examples:
@@ -34,6 +34,17 @@ Examples:
 
 What is desired stays as it is; what has to be done is planned anew.
 Next: fleetlog wait COMMIT";
+
+pub const ROLLBACK: &str = "\
+Examples:
+  fleetlog rollback --plan            what would be done; nothing is stored
+  fleetlog rollback                   to what the last rollout that succeeded before this one applied
+  fleetlog rollback --to HEAD~2 --reason 'the new region answers nobody'
+  fleetlog rollback --to 120 --no-wait
+
+The branch stays where it is: a later push that still has what was taken back has to revert
+it (`git revert COMMIT`), or to say `git push -o reinstate`. The data of volumes, and what
+containers and tasks did elsewhere, do not go back. Exit status 0 only if its rollout succeeds.";
 
 /// `wait`
 #[derive(Debug, Args)]
@@ -88,6 +99,25 @@ pub struct RetryOptions {
     /// Wait until it ends
     #[arg(short, long)]
     pub follow: bool,
+    #[command(flatten)]
+    pub fleet: FleetOptions,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+pub struct RollbackOptions {
+    /// What was desired then: a commit, or a position [default: the last rollout that succeeded before the current one]
+    #[arg(long, value_name = "COMMIT|POSITION")]
+    pub to: Option<String>,
+    /// Why, for the log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Only show what would be done
+    #[arg(long)]
+    pub plan: bool,
+    /// Do not wait for its rollout
+    #[arg(long, conflicts_with = "plan")]
+    pub no_wait: bool,
     #[command(flatten)]
     pub fleet: FleetOptions,
 }

@@ -63,7 +63,7 @@ fn one(options: &ShowOptions) -> Result<(), Failure> {
     }
     let after = it.duration_ms.map(|ms| format!(" after {}", took(ms))).unwrap_or_default();
     out::line(&format!("rollout {} of {fleet}: {}{after}", it.id, it.status.as_str()))?;
-    out::line(&format!("commit {}, pushed at position {}", it.commit, it.desired))?;
+    out::line(&format!("commit {}, desired since position {}", it.commit, it.desired))?;
     out::line(&format!("planned {:.0} at position {}, on node {}", it.planned, it.planned_at, it.node))?;
     if let Some(failed) = it.retries {
         out::line(&format!("tries rollout {failed} again"))?;

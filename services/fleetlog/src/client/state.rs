@@ -21,7 +21,7 @@ pub fn run(options: &StateOptions) -> Result<(), Failure> {
     }
     let commit = out::short(state["commit"].as_str());
     let deploy = state["deploy"].as_str().unwrap_or("?");
-    out::line(&format!("{fleet}  {deploy} at {commit}  position {}", state["position"]))?;
+    out::line(&format!("{fleet}  {commit} of {deploy}  position {}", state["position"]))?;
     let rows = containers(&state);
     if !rows.is_empty() {
         let mut table = vec![row(["CONTAINER", "STATE", "HEALTH", "NODE"])];

@@ -25,6 +25,8 @@ struct Wait<'a> {
     fleet: FleetId,
     /// All or the first digits of the commit.
     commit: String,
+    /// Rollouts of what was desired before are not meant: that a rollback took up again has older ones.
+    since: u64,
     within: Option<Span>,
     how: &'a FleetOptions,
     began: Instant,
@@ -43,6 +45,16 @@ pub fn until_the_end(remote: Remote, fleet: FleetId, commit: String, how: &Fleet
     Wait::new(remote, fleet, commit, None, how).run()
 }
 
+/// The same for the rollout of what is desired since a position.
+pub fn since(
+    remote: Remote,
+    fleet: FleetId,
+    (commit, position): (String, u64),
+    how: &FleetOptions,
+) -> Result<(), Failure> {
+    Wait { since: position, ..Wait::new(remote, fleet, commit, None, how) }.run()
+}
+
 /// What the user means: digits as they are, else a name that Git knows here.
 pub fn commit(text: &str) -> Result<String, Failure> {
     let digits = text.len() >= 4 && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
@@ -59,7 +71,7 @@ pub fn commit(text: &str) -> Result<String, Failure> {
 impl<'a> Wait<'a> {
     fn new(remote: Remote, fleet: FleetId, commit: String, within: Option<Span>, how: &'a FleetOptions) -> Self {
         let began = Instant::now();
-        Self { remote, fleet, commit, within, how, began, said: (String::new(), began) }
+        Self { remote, fleet, commit, since: 0, within, how, began, said: (String::new(), began) }
     }
 
     fn run(mut self) -> Result<(), Failure> {
@@ -81,8 +93,17 @@ impl<'a> Wait<'a> {
                 continue;
             };
             position = page.position + 1;
-            match newest(&page.rollouts, &self.commit)? {
-                Some(rollout) if rollout.status.is_over() => return self.end(&page.rollouts, rollout),
+            let rollout = newest(&page.rollouts, &self.commit)?.filter(|it| it.desired >= self.since);
+            match rollout {
+                Some(rollout) if rollout.status.is_over() => {
+                    // A rollback may have made it the desired one again, whose next rollout is still to come.
+                    let desired_at = self.desired_at(page.position)?;
+                    if desired_at <= rollout.desired {
+                        return self.end(&page.rollouts, rollout);
+                    }
+                    self.since = desired_at;
+                    position = page.position;
+                }
                 Some(rollout) => {
                     let text = progress(rollout);
                     self.say(text);
@@ -116,6 +137,13 @@ impl<'a> Wait<'a> {
         reply.map(|it| it.read()).transpose()
     }
 
+    /// Since which position the commit is desired; 0: it is not.
+    fn desired_at(&self, position: u64) -> Result<u64, Failure> {
+        let state = state::fetch(&self.remote, &self.fleet, position)?;
+        let desired = state["commit"].as_str().is_some_and(|it| it.starts_with(&self.commit));
+        Ok(if desired { state["desired_at"].as_u64().unwrap_or_default() } else { 0 })
+    }
+
     /// Without a rollout there is something to wait for only where the commit is the one that should run.
     fn must_be_desired(&self, position: u64) -> Result<(), Failure> {
         let state = state::fetch(&self.remote, &self.fleet, position)?;
@@ -143,7 +171,7 @@ impl<'a> Wait<'a> {
             RolloutStatus::Succeeded if self.how.json => Ok(()),
             RolloutStatus::Succeeded => out::line(&format!("{} {commit} succeeded{after}", self.fleet)),
             RolloutStatus::Superseded => Err(Failure::Failed(format!(
-                "{} {commit} was superseded: a newer push took over; wait for that one",
+                "{} {commit} was superseded: a newer push or a rollback took over; wait for that one",
                 self.fleet
             ))),
             _ => {

@@ -71,9 +71,9 @@ fn now_what(fleet: &Fleet, rollout: &Rollout) -> Vec<String> {
     let place = place(rollout);
     let place = if place.is_empty() { place } else { format!(" ({place})") };
     let end = format!("error: rollout failed: {why}{place}");
-    // A newer push has its own rollout: nothing is to be done about this one.
+    // A newer push, or a rollback, has its own rollout: nothing is to be done about this one.
     if fleet.desired_at > rollout.desired {
-        return vec!["a newer push is on its way".to_owned(), end];
+        return vec!["a newer push or a rollback is on its way".to_owned(), end];
     }
     let mut lines = advice(&rollout.commit, last_good(&fleet.rollouts, rollout), &fleet.deploy, None);
     lines.push(end);

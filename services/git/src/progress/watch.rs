@@ -156,7 +156,7 @@ impl Watch {
             }
             RolloutStatus::Failed => News::Failed(position),
             RolloutStatus::Superseded => {
-                lines.push("warning: rollout superseded by a newer push".to_owned());
+                lines.push("warning: rollout superseded by a newer push or rollback".to_owned());
                 News::End(lines)
             }
         }
@@ -164,5 +164,5 @@ impl Watch {
 }
 
 fn superseded(by: u64) -> String {
-    format!("warning: rollout superseded by the newer push at position {by}")
+    format!("warning: rollout superseded by the newer push or rollback at position {by}")
 }

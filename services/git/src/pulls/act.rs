@@ -164,7 +164,15 @@ fn unmoved(state: &State, number: u64, sides: &Sides) -> Result<(), Fault> {
     let pull = find(state, number)?;
     waits(pull)?;
     let base = state.refs.get(&format!("refs/heads/{}", sides.into));
-    if pull.tip.head != sides.head || base != Some(&sides.base) { Err(moved()) } else { Ok(()) }
+    if pull.tip.head != sides.head || base != Some(&sides.base) {
+        return Err(moved());
+    }
+    // Both branches stay where they are when somebody rolls back.
+    if sides.deploys && state.desired_at != sides.desired_at {
+        let message = "what is desired has just changed, by a rollback: look at it again, then try again";
+        return Err(fault(FaultCode::Conflict, message));
+    }
+    Ok(())
 }
 
 fn moved() -> Fault {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use schemas::access::Who;
-use schemas::check::Checked;
+use schemas::check::{Checked, Fault as Broken};
 use schemas::descriptors::Changes;
 use schemas::event::Verdict;
 use schemas::names::Oid;
@@ -22,6 +22,7 @@ use crate::inspect::deploy_changed;
 use crate::neighbours::Neighbours;
 use crate::plan::{now, silent};
 use crate::record::unavailable;
+use crate::withdrawn;
 use crate::workbench::Workbench;
 
 /// Conflicting files that are told.
@@ -90,7 +91,10 @@ pub(super) async fn judge(
     };
     match bench.look(move |objects| candidate::inspect_tree(objects, &tree)).await? {
         Err(faults) => judged.now.faults = faults,
-        Ok(checked) => apply(context, sides, who, checked, &mut judged).await?,
+        Ok(checked) => {
+            judged.now.faults.extend(taken_back(bench, sides).await?);
+            apply(context, sides, who, checked, &mut judged).await?;
+        }
     }
     Ok(judged)
 }
@@ -117,8 +121,8 @@ async fn apply(
     judged.now.faults.extend(deploy_changed(&fleet.deploy, &checked));
     judged.now.faults.extend(neighbours.clashes(&checked, who));
     // A merge is held to the guards as a push is; only a push can be let pass.
-    let accepted = Some(&fleet.desired);
-    judged.now.faults.extend(guards::hit(context, &sides.target.fleet, accepted, &checked, Applied::Now));
+    let in_force = Some((&sides.guards, &fleet.desired));
+    judged.now.faults.extend(guards::hit(context, &sides.target.fleet, in_force, &checked, Applied::Now));
     if !judged.now.faults.is_empty() {
         return Ok(());
     }
@@ -128,6 +132,15 @@ async fn apply(
     judged.now.text = describe(&plan);
     judged.changes = Some(fleet.desired.changes_to(desired));
     Ok(())
+}
+
+/// The fault of a merge that would bring in again what a rollback withdrew.
+async fn taken_back(bench: &Workbench<'_>, sides: &Sides) -> Result<Option<Broken>, Fault> {
+    if !sides.deploys || sides.withdrawn.is_empty() {
+        return Ok(None);
+    }
+    let added = bench.added(&[&sides.head, &sides.base], sides.desired.as_ref()).await;
+    Ok(withdrawn::fault(&sides.withdrawn, &added.map_err(|error| unavailable(&error))?))
 }
 
 async fn tree_of(bench: &Workbench<'_>, commit: &Oid) -> Result<Oid, GitError> {

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use schemas::access::{Action, Resource, Who, allow};
+use schemas::descriptors::Guards;
 use schemas::names::{FleetId, Oid};
 use schemas::pulls::Source;
 use schemas::query::{Fault, FaultCode};
+use schemas::rollback::Withdrawn;
 use streams::with_causes;
 
 use super::fault;
@@ -36,6 +38,12 @@ pub(super) struct Sides {
     pub(super) deploy: String,
     /// Whether that is `into`.
     pub(super) deploys: bool,
+    /// The commit that is desired of the target, since which position, and what was taken back before.
+    pub(super) desired: Option<Oid>,
+    pub(super) desired_at: u64,
+    pub(super) withdrawn: Withdrawn,
+    /// The target's guards in force.
+    pub(super) guards: Guards,
 }
 
 impl Sides {
@@ -68,9 +76,25 @@ impl Sides {
         let base = state.refs.get(&format!("refs/heads/{into}")).cloned();
         let base = base.ok_or_else(|| no_branch(&format!("{}:{into}", target.fleet)))?;
         let (applied, deploy) = (state.applied, state.deploy.clone().unwrap_or_default());
+        let (desired, desired_at, withdrawn) = (state.desired.clone(), state.desired_at, state.withdrawn.clone());
+        let guards = state.accepted.guards.clone();
         drop(state);
         let (into, deploys) = (into.to_owned(), deploy == into);
-        Ok(Self { target, fork, into, base, head, pushed_by, applied, deploy, deploys })
+        Ok(Self {
+            target,
+            fork,
+            into,
+            base,
+            head,
+            pushed_by,
+            applied,
+            deploy,
+            deploys,
+            desired,
+            desired_at,
+            withdrawn,
+            guards,
+        })
     }
 
     /// A place to work on them.

@@ -18,6 +18,7 @@ mod raw;
 mod refusing;
 mod repacking;
 mod revoking;
+mod rolling_back;
 mod speaking;
 mod sweeping;
 mod workdir;

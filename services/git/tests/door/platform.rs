@@ -15,7 +15,9 @@ use schemas::event::{Data, Draft, Event, GitPushed, GitRefused, LevelRaised};
 use schemas::fleet::Fleet;
 use schemas::names::FleetId;
 use schemas::neighbours;
-use schemas::query::{Fault, FaultCode, FleetAnswer, FleetRequest, PortsAnswer, PortsRequest};
+use schemas::query::{
+    At, Fault, FaultCode, FleetAnswer, FleetRequest, FleetState, PastAnswer, PastRequest, PortsAnswer, PortsRequest,
+};
 use schemas::spec::DigestKey;
 use streams::{Access, Bus, Expected, Projection, Server, ServerConfig, Users, View, find_server, provision};
 use tempfile::TempDir;
@@ -55,14 +57,32 @@ struct Running {
     tasks: JoinSet<Result<(), RunError>>,
 }
 
+/// Every fleet as it is, and as it was after each of its events.
 #[derive(Default)]
-struct Fleets(BTreeMap<FleetId, Fleet>);
+struct Fleets(BTreeMap<FleetId, Fleet>, BTreeMap<FleetId, Vec<(u64, Fleet)>>);
 
 impl Projection for Fleets {
     fn apply(&mut self, event: &Event) {
-        if let Some(fleet) = event.scope.fleet() {
-            self.0.entry(fleet.clone()).or_insert_with(|| Fleet::new(fleet.clone())).apply(event);
+        if let Some(id) = event.scope.fleet() {
+            let fleet = self.0.entry(id.clone()).or_insert_with(|| Fleet::new(id.clone()));
+            fleet.apply(event);
+            self.1.entry(id.clone()).or_default().push((event.position, fleet.clone()));
         }
+    }
+}
+
+impl Fleets {
+    fn past(&self, fleet: &FleetId, at: &At) -> Result<PastAnswer, Fault> {
+        let missing = |message: String| Fault { code: FaultCode::NotFound, message };
+        let all = self.1.get(fleet).ok_or_else(|| missing(format!("there is no fleet `{fleet}`")))?;
+        let found = all.iter().rev().find(|(position, was)| match at {
+            At::Position(wanted) => position <= wanted,
+            At::Commit(digits) => was.commit.as_ref().is_some_and(|it| it.as_str().starts_with(digits)),
+            At::Time(_) => false,
+        });
+        let (position, was) = found.ok_or_else(|| missing(format!("`{at}` was never desired of `{fleet}`")))?;
+        let state = serde_json::value::to_raw_value(&FleetState::of(was, *position)).unwrap();
+        Ok(PastAnswer { position: *position, state })
     }
 }
 
@@ -106,6 +126,7 @@ impl Platform {
         let (bus, following) = (self.bus.clone(), view.clone());
         self.registry.spawn(async move { following.run(bus, CancellationToken::new()).await.unwrap() });
         self.answer_ports(view.clone()).await;
+        self.answer_past(view.clone()).await;
         let mut questions = self.bus.answer::<FleetRequest>().await.unwrap();
         let (mut open, count) = (self.registry_open.subscribe(), self.registry_asked.clone());
         self.registry.spawn(async move {
@@ -120,6 +141,17 @@ impl Platform {
                     Err(error) => Err(Fault { code: FaultCode::Behind, message: error.to_string() }),
                 };
                 asked.reply(answer).await.unwrap();
+            }
+        });
+    }
+
+    async fn answer_past(&mut self, view: View<Fleets>) {
+        let mut questions = self.bus.answer::<PastRequest>().await.unwrap();
+        self.registry.spawn(async move {
+            while let Some(asked) = questions.next().await {
+                let PastRequest { fleet, at, min_position } = asked.question.clone();
+                view.at_least(min_position, Duration::from_secs(5)).await.unwrap();
+                asked.reply(view.read(|fleets, _| fleets.past(&fleet, &at))).await.unwrap();
             }
         });
     }

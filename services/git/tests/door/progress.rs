@@ -172,8 +172,7 @@ async fn a_failed_rollout_shows_what_its_container_wrote_last_and_the_way_back()
             "the commit is accepted and stays; what you can do now:",
             "hint: to try again:  fleetlog retry aaaaaaaa",
             "hint: to fix it:     git commit -a && git push origin main",
-            "hint: to go back:    git push origin \"$(git commit-tree '99999999^{tree}' -p aaaaaaaa -m 'Go back to \
-             99999999')\":main",
+            "hint: to go back:    fleetlog rollback --to 99999999",
             "error: rollout failed: it ended with code 3 (step 1/1, create db, after 3.4 s)",
         ]
     );
@@ -259,7 +258,7 @@ async fn a_superseded_rollout_ends_the_wait() {
         }
     })
     .await;
-    said.good().tells("rollout superseded by the newer push at position 99");
+    said.good().tells("rollout superseded by the newer push or rollback at position 99");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

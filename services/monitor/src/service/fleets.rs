@@ -23,7 +23,7 @@ const QUESTIONS: usize = 8;
 #[derive(Debug, Default)]
 pub struct Fleets {
     known: BTreeMap<FleetId, Known>,
-    /// Position of the newest push that was seen.
+    /// Position of the newest push or rollback that was seen.
     pushed: BTreeMap<FleetId, u64>,
     /// By Docker's id.
     health: BTreeMap<String, HealthState>,
@@ -39,7 +39,9 @@ impl Fleets {
     /// Takes what an event tells.
     pub fn take(&mut self, event: &Event) {
         match (&event.data, event.scope.fleet()) {
-            (Data::GitPushed(_), Some(fleet)) => drop(self.pushed.insert(fleet.clone(), event.position)),
+            (Data::GitPushed(_) | Data::DesiredRolledBack(_), Some(fleet)) => {
+                self.pushed.insert(fleet.clone(), event.position);
+            }
             (Data::ContainerHealthy(it), _) => drop(self.health.insert(it.docker_id.clone(), HealthState::Healthy)),
             (Data::ContainerUnhealthy(it), _) => drop(self.health.insert(it.docker_id.clone(), HealthState::Unhealthy)),
             (Data::ContainerStarted(it), _) if it.checked => {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use schemas::descriptors::Changes;
 use schemas::event::{ContainerChange, Data, Event, GitPushed, PullOpened, PullUpdated, ThingChange};
 use schemas::fleet::{Fleet, HealthState, ObservedContainer, ObservedThing, Rollout, State};
 use schemas::names::{Name, NodeName, Oid};
@@ -122,6 +123,11 @@ impl Track {
                 fleet.apply(event);
                 self.pushed(fleet, it, &mut to);
             }
+            Data::DesiredRolledBack(it) => {
+                fleet.apply(event);
+                self.head(fleet, &mut to);
+                self.desires(&it.commit, &it.descriptors, &mut to);
+            }
             Data::PullOpened(PullOpened { number, tip, .. }) | Data::PullUpdated(PullUpdated { number, tip }) => {
                 fleet.apply(event);
                 let object = self.object(Kind::Ref, &Pull::ref_name(*number), &mut to);
@@ -237,18 +243,24 @@ impl Track {
             to.version(object, update.new.as_ref().map(text), None, None);
         }
         self.head(fleet, to);
-        let Some(commit) = &pushed.commit else { return };
+        if let Some(commit) = &pushed.commit {
+            self.desires(commit, &pushed.descriptors, to);
+        }
+    }
+
+    /// Another commit is desired from here on, and so are these descriptors.
+    fn desires(&mut self, commit: &Oid, changes: &Changes, to: &mut Writer<'_>) {
         to.rows.push(Row::Push { fleet: to.fleet, position: to.position, commit: commit.to_string() });
-        for path in &pushed.descriptors.removed {
+        for path in &changes.removed {
             let name = path.to_string();
             // Set by the same push after all: the fold takes what is removed first.
-            if !pushed.descriptors.set.0.contains_key(path) {
+            if !changes.set.0.contains_key(path) {
                 let object = self.object(Kind::File, &name, to);
                 self.facts.remove(&(Kind::File, name));
                 to.version(object, None, None, None);
             }
         }
-        for (path, file) in &pushed.descriptors.set.0 {
+        for (path, file) in &changes.set.0 {
             let name = path.to_string();
             let object = self.object(Kind::File, &name, to);
             let facts = self.facts.entry((Kind::File, name)).or_default();

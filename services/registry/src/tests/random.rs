@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use schemas::descriptors::{Changes, File, Files, Path};
 use schemas::event::{
-    ContainerChange, CoordinatorTook, Data, Draft, Event, GitPushed, RefUpdate, RolloutFailed, RolloutPlanned,
-    RolloutResumed, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded, RunCancelled, RunFailed, RunQueued,
-    RunSucceeded, Scope, Sighting, StepStatus, ThingChange, Trigger,
+    ContainerChange, CoordinatorTook, Data, DesiredRolledBack, Draft, Event, GitPushed, RefUpdate, RolloutFailed,
+    RolloutPlanned, RolloutResumed, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded, RunCancelled,
+    RunFailed, RunQueued, RunSucceeded, Scope, Sighting, StepStatus, ThingChange, Trigger,
 };
+use schemas::names::Oid;
 use schemas::plan::{Action, Step};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -146,8 +147,9 @@ fn thing() -> impl Strategy<Value = Data> {
 fn pushed() -> impl Strategy<Value = Data> {
     let variables = proptest::collection::btree_map("[abc]", 0..3_i64, 0..3);
     let port = proptest::option::of(1..4_u16);
-    (proptest::option::weighted(0.8, 0..16_u8), variables, port, 0..6_u8).prop_map(|(commit, variables, port, what)| {
-        let commit = commit.map(|digit| format!("{digit:x}").repeat(40).parse().unwrap());
+    let commit = (proptest::option::weighted(0.8, 0..16_u8), proptest::bool::weighted(0.2));
+    (commit, variables, port, 0..6_u8).prop_map(|((commit, rolled_back), variables, port, what)| {
+        let commit: Option<Oid> = commit.map(|digit| format!("{digit:x}").repeat(40).parse().unwrap());
         let (mut set, mut removed) = (Files::default(), Vec::new());
         let ports = port.map(|it| format!("127.0.0.1:{it}:80")).into_iter().collect::<Vec<_>>();
         match what {
@@ -157,6 +159,18 @@ fn pushed() -> impl Strategy<Value = Data> {
             3 => set.0.extend([file("fleet.json", json!({ "description": format!("{ports:?}") }))]),
             _ => set.0.extend([file("variables/app.json", json!(variables))]),
         }
+        let descriptors = Changes { set, removed };
+        if let (Some(commit), true) = (&commit, rolled_back) {
+            return Data::DesiredRolledBack(DesiredRolledBack {
+                commit: commit.clone(),
+                from: commit.clone(),
+                to: 1,
+                descriptors,
+                withdrawn: Vec::new(),
+                reinstated: Vec::new(),
+                reason: None,
+            });
+        }
         Data::GitPushed(GitPushed {
             allow_destroy: Vec::new(),
             created: false,
@@ -164,7 +178,7 @@ fn pushed() -> impl Strategy<Value = Data> {
             pack: None,
             deploy: "main".to_owned(),
             commit,
-            descriptors: Changes { set, removed },
+            descriptors,
             reason: None,
         })
     })

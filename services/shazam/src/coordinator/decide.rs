@@ -9,11 +9,11 @@ use uuid::Uuid;
 pub enum Act {
     /// Its newest desired state has no rollout yet, or one that failed is to be tried again: plan one.
     Plan,
-    /// A newer push took over.
+    /// A newer push or a rollback took over.
     Supersede {
         /// The rollout that ends.
         rollout: Uuid,
-        /// Position of the newer push.
+        /// Position of that.
         by: u64,
     },
     /// The first step goes out.

@@ -52,8 +52,8 @@ impl Coordinator {
         self.append_rollout(id, data.0, None, data.1).await
     }
 
-    /// Plans what the newest push asks for against what is observed now: for the first time, because somebody asked for
-    /// another try, or because of a `drift.found`, to heal it.
+    /// Plans what the newest push or rollback asks for against what is observed now: for the first time, because
+    /// somebody asked for another try, or because of a `drift.found`, to heal it.
     pub(super) async fn plan(&mut self, id: &FleetId, heals: Option<Uuid>) -> Result<bool, CoordinatorError> {
         let Some(fleet) = self.fleets.get(id) else { return Ok(false) };
         let overtaken = self.overtaken.get(id).and_then(|it| it.front().cloned());
@@ -77,8 +77,8 @@ impl Coordinator {
         let data = Data::RolloutPlanned(data);
         let cause = match retry.map(|(_, asked)| asked).or(heals) {
             Some(cause) => cause,
-            None => match pushed(self.bus.clone(), desired).await? {
-                Some(pushed) => pushed,
+            None => match desired_by(self.bus.clone(), desired).await? {
+                Some(event) => event,
                 None => return Ok(false),
             },
         };
@@ -169,8 +169,8 @@ fn elapsed_ms(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_millis()).unwrap_or_default()
 }
 
-/// Id of the `git.pushed` at a position: the plan's cause.
-async fn pushed(bus: Bus, at: u64) -> Result<Option<Uuid>, CoordinatorError> {
+/// Id of the `git.pushed` or `desired.rolled_back` at a position: the plan's cause.
+async fn desired_by(bus: Bus, at: u64) -> Result<Option<Uuid>, CoordinatorError> {
     let page = bus.page(at.saturating_sub(1), 1).await?;
     Ok(page.events.first().filter(|event| event.position == at).map(|event| event.id))
 }

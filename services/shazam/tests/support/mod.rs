@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine::{Engine, Simulated};
 use schemas::descriptors::{Desired, File, Files};
-use schemas::event::{Data, Draft, Event, GitPushed, Scope};
+use schemas::event::{Data, DesiredRolledBack, Draft, Event, GitPushed, Scope};
 use schemas::fleet::{Fleet, Rollout, RolloutStatus};
 use schemas::names::FleetId;
 use schemas::query::{FleetAnswer, FleetLine, FleetRequest, FleetsAnswer, FleetsRequest};
@@ -174,6 +174,36 @@ impl Platform {
             subject: "refs/heads/main".to_owned(),
             time: clock::now(),
             actor: "admin".to_owned(),
+            cause: None,
+            data,
+        };
+        let position = self.bus.append(&draft, Expected::At(line)).await.unwrap();
+        self.view.at_least(position, LIMIT).await.unwrap();
+        position
+    }
+
+    /// Appends what a rollback to the state at `to` appends; answers its position.
+    #[allow(dead_code, reason = "each test file uses its part of the harness")]
+    pub async fn roll_back(&self, to: u64) -> u64 {
+        let mut then = Fleet::new(shop());
+        self.events().iter().filter(|it| it.position <= to).for_each(|it| then.apply(it));
+        let (line, from, before) =
+            self.fleet(|fleet| (fleet.lines.git, fleet.commit.clone().unwrap(), fleet.desired.clone()));
+        let data = Data::DesiredRolledBack(DesiredRolledBack {
+            commit: then.commit.clone().unwrap(),
+            withdrawn: vec![from.clone()],
+            from,
+            to,
+            descriptors: before.changes_to(&then.desired),
+            reinstated: Vec::new(),
+            reason: None,
+        });
+        let draft = Draft {
+            id: clock::new_id(),
+            scope: Scope::Fleet(shop()),
+            subject: "desired".to_owned(),
+            time: clock::now(),
+            actor: "ann".to_owned(),
             cause: None,
             data,
         };

@@ -91,11 +91,12 @@ impl Parts {
     pub fn text(mut self, fleet: &FleetRow, position: u64) -> Result<String, serde_json::Error> {
         let files = self.texts.len() + self.files.len() * A_NAME;
         let mut to = Vec::with_capacity(files + self.containers.len() + self.tasks.len() + AROUND);
-        let (deploy, commit, _, _, upstream, _, drift) = &self.head;
+        let (deploy, commit, desired_at, _, upstream, _, drift) = &self.head;
         to.push(b'{');
         value(&mut to, "position", &position)?;
         value(&mut to, "fleet", &fleet.id)?;
         value(&mut to, "commit", commit)?;
+        value(&mut to, "desired_at", desired_at)?;
         value(&mut to, "deploy", deploy)?;
         value(&mut to, "upstream", upstream)?;
         member(&mut to, "desired")?;

@@ -85,7 +85,7 @@ async fn succeeded(platform: &Platform) {
     });
     let (desired, commit) = newest.unwrap();
     let node = "local".parse().unwrap();
-    let planned = RolloutPlanned { commit, desired, observed: desired, epoch: 1, node, steps: vec![], retries: None };
+    let planned = RolloutPlanned { commit, desired, observed: desired, epoch: 1, node, steps: vec![], retries: None, heals: false };
     let (_, rollout) = platform.append(SHOP, None, Data::RolloutPlanned(planned)).await;
     let succeeded = RolloutSucceeded { rollout, duration_ms: 1 };
     platform.append(SHOP, Some(rollout), Data::RolloutSucceeded(succeeded)).await;

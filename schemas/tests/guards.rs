@@ -225,9 +225,12 @@ fn what_of_the_node_a_container_sees() {
               hint: who is `owner` with `acme` can let one push pass: git push -o override="why"
             4 faults in 3 files"#]],
     );
-    holds(&told(r#"{ "docker_socket": "forbid" }"#, None, &tree, None), expect![[r#"
+    holds(
+        &told(r#"{ "docker_socket": "forbid" }"#, None, &tree, None),
+        expect![[r#"
         containers/b.json:1:44: container `b` gets at Docker's socket through `/var/./run/`
           expected: no way to the node's Docker: the policy of owner `acme` forbids it
           hint: who is `owner` with `acme` can let one push pass: git push -o override="why"
-        1 fault in 1 file"#]]);
+        1 fault in 1 file"#]],
+    );
 }

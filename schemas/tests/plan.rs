@@ -345,10 +345,17 @@ fn who_is_in_the_network_of_another_is_made_anew_with_it() {
         })
     };
     let fleet = running_with(&of("x:1"), |it| it.now.clone());
-    check(&fleet, &of("x:1"), expect![[r#"
+    check(
+        &fleet,
+        &of("x:1"),
+        expect![[r#"
         plan: nothing to do, 3 containers are as they should be
-    "#]]);
-    check(&fleet, &of("x:2"), expect![[r#"
+    "#]],
+    );
+    check(
+        &fleet,
+        &of("x:2"),
+        expect![[r#"
         plan: 2 to re-create, 1 unchanged
           ~ re-create  web  image: "x:1" → "x:2"
                             down while it stops and until it runs again
@@ -358,7 +365,8 @@ fn who_is_in_the_network_of_another_is_made_anew_with_it() {
         touches 2 of 3 containers, 2 are down while they stop and until they run again
         web after []
         log after [0]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn parameters_that_make_no_sense_are_faults() {
 }, "protect": { "approvals": 99, "push": "me" } }"#;
     let told = |text: &str| {
         let content = Content::Bytes(text.as_bytes());
-        let faults = check([TreeFile { path: "fleet.json", kind: EntryKind::File, content }]).unwrap_err();
+        let faults = check([TreeFile { path: "fleet.json", kind: EntryKind::File, content }]).unwrap_err().faults;
         report(&faults)
     };
     expect![[r#"
@@ -192,7 +192,7 @@ fn parameters_that_make_no_sense_are_faults() {
           expected: one of `string`, `number`, `bool`, `choice`, `generate`
           hint: did you mean `string`?
         fleet.json:8:30: `approvals` is 99
-          expected: from 0 to 20
+          expected: a whole number from 0 to 20
         fleet.json:8:42: `push` is `me`
           expected: one of `maintainer`, `owner`, `nobody`
         3 faults in 1 file"#]]

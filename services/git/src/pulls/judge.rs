@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use schemas::access::Who;
-use schemas::check::Checked;
+use schemas::check::{Broken, Checked};
 use schemas::descriptors::Changes;
 use schemas::event::Verdict;
 use schemas::names::Oid;
@@ -89,7 +89,7 @@ pub(super) async fn judge(
         }
     };
     match bench.look(move |objects| candidate::inspect_tree(objects, &tree)).await? {
-        Err(faults) => judged.now.faults = faults,
+        Err(Broken { faults, warnings }) => (judged.now.faults, judged.now.warnings) = (faults, warnings),
         Ok(checked) => apply(context, sides, who, checked, &mut judged).await?,
     }
     Ok(judged)
@@ -115,10 +115,12 @@ async fn apply(
     let (_, fleet) = fleet?;
     let neighbours = neighbours.map_err(|error| silent(&error))?;
     judged.now.faults.extend(deploy_changed(&fleet.deploy, &checked));
-    judged.now.faults.extend(neighbours.clashes(&checked, who));
-    // A merge is held to the guards as a push is; only a push can be let pass.
+    // What stands in its way is nobody's mistake: it is told, and only the merge is refused. That is held to the guards
+    // as a push is; only a push can be let pass.
     let accepted = Some(&fleet.desired);
-    judged.now.faults.extend(guards::hit(context, &sides.target.fleet, accepted, &checked, Applied::Now));
+    judged.now.refused = neighbours.clashes(&checked, who);
+    judged.now.refused.extend(guards::hit(context, &sides.target.fleet, accepted, &checked, Applied::Now));
+    judged.now.refused.sort();
     if !judged.now.faults.is_empty() {
         return Ok(());
     }

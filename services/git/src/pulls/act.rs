@@ -73,7 +73,10 @@ impl Act<'_> {
             approved(state, find(state, number)?, &judged)?;
             let mut event = self.event(&sides.target, pushed_by(&sides, &judged, &commit, pack.as_ref()));
             (event.id, event.subject) = (pushed, format!("refs/heads/{}", sides.into));
-            let mut merged = self.event(&sides.target, Data::PullMerged(PullMerged { number, commit: commit.clone() }));
+            let mut merged = self.event(
+                &sides.target,
+                Data::PullMerged(PullMerged { number, commit: commit.clone(), plan: judged.now.plan.clone() }),
+            );
             merged.cause = Some(pushed);
             Ok(vec![event, merged])
         })

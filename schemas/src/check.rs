@@ -2,6 +2,7 @@
 //!
 //! Reads files as they came in; never looks at the disk, Docker or the log.
 
+mod amounts;
 mod doubts;
 mod fault;
 mod fleet;
@@ -25,7 +26,7 @@ mod values;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::fault::quote;
-pub use self::fault::{Code, Fault, Place, report};
+pub use self::fault::{Code, Fault, Place, report, warned};
 pub use self::guards::policy;
 pub use self::places::Places;
 pub use self::secrets::likely_secret;
@@ -77,11 +78,20 @@ pub struct Checked {
     pub places: Places,
 }
 
+/// What there is to say about a tree with faults.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Broken {
+    /// At least one.
+    pub faults: Vec<Fault>,
+    /// What can be told for certain although there are faults.
+    pub warnings: Vec<Fault>,
+}
+
 /// How many faults of one file are told.
 const MAX_FAULTS: usize = 100;
 
-/// Checks a tree. Faults come sorted by file, line and column.
-pub fn check<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Result<Checked, Vec<Fault>> {
+/// Checks a tree. Faults and warnings come sorted by file, line and column.
+pub fn check<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Result<Checked, Broken> {
     let tree = tree::Tree::read(files);
     let mut faults = Vec::new();
     for source in &tree.sources {
@@ -93,17 +103,16 @@ pub fn check<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Result<Checke
     inside::never_complete(&tree, &mut faults);
     ports::faults(&tree, &texts, &renderable, &mut faults);
     faults.extend(tree.faults.iter().cloned());
-    secrets::refuse(tree.secrets.clone(), &mut faults);
     let mut warnings = tree.warnings.clone();
-    if faults.is_empty() {
-        // Only now is it known that no text grows without end.
-        images::judge(&tree, &mut faults, &mut warnings);
-        doubts::tell(&tree, &texts, &mut warnings);
-    }
+    // Without a fault it is known that no text grows without end.
+    images::judge(&tree, faults.is_empty() && tree.secrets.is_empty(), &mut faults, &mut warnings);
+    doubts::tell(&tree, &texts, &mut warnings);
+    secrets::refuse(tree.secrets.clone(), &mut faults, &mut warnings);
+    let warnings = sorted(warnings, "warning");
     if !faults.is_empty() {
-        return Err(sorted(faults));
+        return Err(Broken { faults: sorted(faults, "fault"), warnings });
     }
-    Ok(Checked { desired: tree.desired, warnings: sorted(warnings), places: tree.places })
+    Ok(Checked { desired: tree.desired, warnings, places: tree.places })
 }
 
 /// What is most likely a secret in one file of a tree, whatever else is wrong with it: for commits that are carried and
@@ -117,7 +126,7 @@ pub fn likely_secrets(file: TreeFile<'_>) -> Vec<Fault> {
         // Nobody can say what its author meant: its lines are looked at as they are.
         secrets::refuse_lines(file.path, bytes, &mut faults);
     }
-    sorted(faults)
+    sorted(faults, "fault")
 }
 
 /// Whether [`check`] needs to see the file at this path. All others are carried and ignored.
@@ -126,15 +135,16 @@ pub fn wants(path: &str) -> bool {
 }
 
 /// Sorts the faults; of a file with very many the first ones.
-fn sorted(mut faults: Vec<Fault>) -> Vec<Fault> {
+fn sorted(mut faults: Vec<Fault>, noun: &str) -> Vec<Fault> {
     faults.sort();
     faults.dedup();
     let mut told: Vec<Fault> = Vec::with_capacity(faults.len());
     for file in faults.chunk_by(|a, b| a.path == b.path) {
         told.extend(file.iter().take(MAX_FAULTS).cloned());
         if let Some(next) = file.get(MAX_FAULTS) {
-            let seen = format!("{} more faults in this file", file.len() - MAX_FAULTS);
-            told.push(Fault::new(next.place(), "too-many-faults", seen, "a file without faults"));
+            let seen = format!("{} more {noun}s in this file", file.len() - MAX_FAULTS);
+            let expected = format!("a file without {noun}s");
+            told.push(Fault::new(next.place(), "too-many-faults", seen, expected));
         }
     }
     told

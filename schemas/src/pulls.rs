@@ -78,6 +78,9 @@ pub struct Pull {
     pub approvals: Vec<Approval>,
     /// What the merge led to.
     pub commit: Option<Oid>,
+    /// The mark of the plan that it was merged with.
+    #[serde(default)]
+    pub merged_with: Option<String>,
     /// Id of the event that ended it.
     pub ended: Option<Uuid>,
 }
@@ -120,8 +123,9 @@ pub struct Approval {
 
 impl Pull {
     /// Whether an approval counts for a merge of the commit that is there now, with this plan: it was given to exactly
-    /// that, by somebody who has neither opened the pull request nor pushed the commit.
+    /// that, by somebody who has neither opened the pull request nor pushed the commit. Once merged, whether it counted.
     pub fn counts(&self, approval: &Approval, plan: Option<&str>) -> bool {
+        let plan = if self.status == PullStatus::Merged { self.merged_with.as_deref() } else { plan };
         let own = approval.by == self.author || self.tip.pushed_by.as_ref() == Some(&approval.by);
         !own && approval.head == self.tip.head && approval.plan.as_deref() == plan
     }
@@ -159,6 +163,7 @@ impl Pulls {
                     tip: it.tip.clone(),
                     approvals: Vec::new(),
                     commit: None,
+                    merged_with: None,
                     ended: None,
                 };
                 self.0.insert(it.number, pull);
@@ -177,6 +182,7 @@ impl Pulls {
             Data::PullMerged(it) => self.change(it.number, |pull| {
                 pull.status = PullStatus::Merged;
                 (pull.commit, pull.ended) = (Some(it.commit.clone()), Some(event.id));
+                pull.merged_with = it.plan.clone().or_else(|| pull.tip.verdict.plan.clone());
             }),
             Data::PullClosed(it) => self.change(it.number, |pull| {
                 (pull.status, pull.ended) = (PullStatus::Closed, Some(event.id));

@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers are part of the tests")]
 
+#[path = "check/amounts.rs"]
+mod amounts;
+#[path = "check/extent.rs"]
+mod extent;
 #[path = "check/mistakes.rs"]
 mod mistakes;
 #[path = "check/tasks.rs"]
 mod tasks;
 
 use expect_test::{Expect, expect};
-use schemas::check::{Content, EntryKind, Fault, TreeFile, check, report, wants};
+use schemas::check::{Broken, Content, EntryKind, Fault, TreeFile, check, report, wants, warned};
 
 fn file<'a>(path: &'a str, text: &'a str) -> TreeFile<'a> {
     TreeFile { path, kind: EntryKind::File, content: Content::Bytes(text.as_bytes()) }
@@ -16,11 +20,9 @@ fn file<'a>(path: &'a str, text: &'a str) -> TreeFile<'a> {
 
 fn answer(files: &[TreeFile<'_>]) -> String {
     match check(files.iter().copied()) {
-        Ok(checked) => {
-            let warnings = checked.warnings.iter().map(|it| format!("warning: {it}\n")).collect::<String>();
-            format!("{warnings}no faults")
-        }
-        Err(faults) => {
+        Ok(checked) => format!("{}no faults", warned(&checked.warnings)),
+        // What is told beside faults is `extent`'s.
+        Err(Broken { faults, .. }) => {
             let places: Vec<_> = faults.iter().map(Fault::place).collect();
             assert!(places.is_sorted(), "sorted by file, line, column: {places:?}");
             let again: Vec<Fault> = serde_json::from_str(&serde_json::to_string(&faults).unwrap()).unwrap();
@@ -156,7 +158,7 @@ fn keys() {
             containers/db.json:1:63: unknown key `cpu` in `limits`
               expected: one of `cpus`, `io_weight`, `memory`, `pids`, `swap`
               hint: did you mean `cpus`?
-            containers/db.json:1:75: unknown key `\u{1b}[31m`
+            containers/db.json:1:75: unknown key `\u001b[31m`
               expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `entrypoint`, `env`, `extra_hosts`, `group_add`, `health`, `hostname`, `image`, …
             containers/none.json:1:1: missing key `image`
               expected: `image`, a string
@@ -224,7 +226,7 @@ fn values() {
               expected: one of `no`, `on-failure`, `unless-stopped`, `always`
               hint: did you mean `unless-stopped`?
             containers/a.json:2:52: `signal` is `term`
-              expected: a string that matches `^(SIG)?[A-Z][A-Z0-9+-]{1,12}$`
+              expected: a signal of Linux by its name, such as `TERM`
               hint: write "TERM"
             containers/a.json:2:69: `grace` is `10`
               expected: a duration with its unit (ms, s, m, h), such as "500ms" or "30s"
@@ -245,16 +247,16 @@ fn values() {
               expected: a path that starts with `/`
               hint: write "/health"
             containers/b.json:1:83: `port` is 0
-              expected: from 1 to 65535
+              expected: a whole number from 1 to 65535
             containers/b.json:1:97: `retries` is 1000
-              expected: from 1 to 100
+              expected: a whole number from 1 to 100
             containers/b.json:2:24: `port` is the number 80.5
               expected: a whole number from 1 to 65535
             containers/b.json:2:51: `/x` is `Data`
               expected: a lower-case DNS label of at most 63 characters, such as `web-1`
               hint: write "data"
             containers/b.json:2:81: `cpus` is 0
-              expected: from 0.01 to 1024
+              expected: a number from 0.01 to 1024
             containers/c.json:1:1: the file is an array
               expected: an object
             containers/d.json:1:37: duplicate item `a` in `needs`
@@ -269,7 +271,7 @@ fn values() {
               expected: a value that fits
             containers/g.json:1:12: `a b` is no image
               expected: a name with a tag or digest, such as `demo/tool:1`
-            containers/g.json:1:33: the character \u0000 in `a\u{0}b`
+            containers/g.json:1:33: the character \u0000 in `a\u0000b`
               expected: a string without it
             variables/app.json:1:8: `a` is an array
               expected: a string or a number or `true` or `false`
@@ -337,13 +339,13 @@ fn file_names() {
             ("Fleet.json", "{}"),
         ],
         expect![[r#"
-            warning: Containers/api.json:1:1: `Containers` is carried and ignored
+            warning: Containers/api.json:1:1: the folder `Containers` is carried and ignored
               expected: `containers/`
               hint: move it if it was meant as a descriptor
             warning: Fleet.json:1:1: `Fleet.json` is carried and ignored
-              expected: `fleet.json`
+              expected: a file `fleet.json`
               hint: move it if it was meant as a descriptor
-            warning: volume/data.json:1:1: `volume` is carried and ignored
+            warning: volume/data.json:1:1: the folder `volume` is carried and ignored
               expected: `volumes/`
               hint: move it if it was meant as a descriptor
             no faults"#]],
@@ -364,13 +366,14 @@ fn entries_that_are_no_files() {
         fleet.json:1:1: a symbolic link where a descriptor should be
           expected: a file of its own
           hint: put the content itself here
-        tasks:1:1: a symbolic link where a descriptor should be
-          expected: a file of its own
+        tasks:1:1: a symbolic link where a folder of descriptors should be
+          expected: a folder `tasks/`
           hint: put the content itself here
         variables/big.json:1:1: a file of 1048577 bytes
           expected: a descriptor of at most 1048576 bytes (1 MiB)
         volumes/data:1:1: a Git submodule where a descriptor should be
           expected: a file
+          hint: `git rm --cached volumes/data`, then add the files themselves
         6 faults in 6 files"#]]
     .assert_eq(&answer(&[
         entry("containers/api.json", EntryKind::Symlink),
@@ -725,7 +728,8 @@ fn references_cannot_blow_a_text_up() {
 #[test]
 fn a_file_full_of_faults_is_cut_short() {
     let keys: String = (0..1_000).map(|i| format!("\"k{i}\": 1,\n")).collect();
-    let faults = check([file("containers/a.json", &format!("{{ \"image\": \"x\",\n{keys} \"z\": 1 }}"))]).unwrap_err();
+    let faults =
+        check([file("containers/a.json", &format!("{{ \"image\": \"x\",\n{keys} \"z\": 1 }}"))]).unwrap_err().faults;
     assert_eq!(faults.len(), 101);
     expect![[r#"
         containers/a.json:102:1: 901 more faults in this file

@@ -14,7 +14,7 @@ fn tree(files: &[(&str, &str)]) -> Checked {
         kind: EntryKind::File,
         content: Content::Bytes(text.as_bytes()),
     });
-    check(files).unwrap_or_else(|faults| panic!("{}", report(&faults)))
+    check(files).unwrap_or_else(|broken| panic!("{}", report(&broken.faults)))
 }
 
 fn guards(json: &str) -> Guards {
@@ -165,7 +165,7 @@ fn faults_of_guards_are_told_at_their_place() {
         policy.json:2:17: `privileged` is `no`
           expected: one of `allow`, `forbid`
         policy.json:2:39: `max_removals` is -1
-          expected: from 0
+          expected: a whole number from 0
         policy.json:2:43: unknown key `host_mount`
           expected: one of `docker_socket`, `host_mounts`, `host_network`, `max_removals`, `privileged`, `unpinned_images`, `windows`
           hint: did you mean `host_mounts`?
@@ -184,7 +184,7 @@ fn faults_of_guards_are_told_at_their_place() {
     );
     let fleet = format!("{{ \"guards\": {bad} }}");
     let file = TreeFile { path: "fleet.json", kind: EntryKind::File, content: Content::Bytes(fleet.as_bytes()) };
-    let again = report(&check([file]).unwrap_err());
+    let again = report(&check([file]).unwrap_err().faults);
     assert_eq!(again.lines().count(), report(&policy("p", bad.as_bytes()).unwrap_err()).lines().count(), "{again}");
     holds(
         &report(&policy("policy.json", b"[]").unwrap_err()),

@@ -16,7 +16,7 @@ fn look(files: &[(&str, &str)]) -> Result<Desired, Vec<Fault>> {
         kind: EntryKind::File,
         content: Content::Bytes(text.as_bytes()),
     });
-    check(files).map(|checked| checked.desired)
+    check(files).map(|checked| checked.desired).map_err(|broken| broken.faults)
 }
 
 fn table(files: &[(&str, &str)], expected: Expect) {

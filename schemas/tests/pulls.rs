@@ -85,8 +85,24 @@ fn saying_it_twice_counts_once_and_a_new_commit_takes_it_away() {
 }
 
 #[test]
+fn once_merged_the_approvals_that_counted_stay_counting() {
+    let merged = |plan: Option<&str>| {
+        let merged = Data::PullMerged(PullMerged { number: 1, commit: oid('e'), plan: plan.map(str::to_owned) });
+        folded([("ann", opened()), ("cid", approved('a', "p2")), ("dan", approved('a', "p0")), ("eve", merged)])
+    };
+    let counting = |pull: &Pull, plan: Option<&str>| {
+        let counts = pull.approvals.iter().filter(|it| pull.counts(it, plan));
+        counts.map(|it| it.by.clone()).collect::<Vec<_>>()
+    };
+    // Whatever anybody would plan now.
+    for plan in [None, Some("p1"), Some("p9")] {
+        assert_eq!(counting(&merged(Some("p2")), plan), ["cid"]);
+    }
+}
+
+#[test]
 fn a_pull_request_ends_one_way() {
-    let merged = Data::PullMerged(PullMerged { number: 1, commit: oid('e') });
+    let merged = Data::PullMerged(PullMerged { number: 1, commit: oid('e'), plan: None });
     let pull = folded([("ann", opened()), ("cid", merged)]);
     assert_eq!((pull.status, pull.commit), (PullStatus::Merged, Some(oid('e'))));
     let pull = folded([("ann", opened()), ("cid", Data::PullClosed(PullClosed { number: 1 }))]);
@@ -184,7 +200,7 @@ fn parameters_that_make_no_sense_are_faults() {
 }, "protect": { "approvals": 99, "push": "me" } }"#;
     let told = |text: &str| {
         let content = Content::Bytes(text.as_bytes());
-        let faults = check([TreeFile { path: "fleet.json", kind: EntryKind::File, content }]).unwrap_err();
+        let faults = check([TreeFile { path: "fleet.json", kind: EntryKind::File, content }]).unwrap_err().faults;
         report(&faults)
     };
     expect![[r#"
@@ -192,7 +208,7 @@ fn parameters_that_make_no_sense_are_faults() {
           expected: one of `string`, `number`, `bool`, `choice`, `generate`
           hint: did you mean `string`?
         fleet.json:8:30: `approvals` is 99
-          expected: from 0 to 20
+          expected: a whole number from 0 to 20
         fleet.json:8:42: `push` is `me`
           expected: one of `maintainer`, `owner`, `nobody`
         3 faults in 1 file"#]]

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "helpers are part of the tests")]
 
 use expect_test::{Expect, expect};
-use schemas::check::{Checked, Content, EntryKind, Fault, TreeFile, check, report};
+use schemas::check::{Broken, Checked, Content, EntryKind, TreeFile, check, report};
 use schemas::spec::{self, DigestKey};
 
-fn look(files: &[(&str, &str)]) -> Result<Checked, Vec<Fault>> {
+fn look(files: &[(&str, &str)]) -> Result<Checked, Broken> {
     check(files.iter().map(|(path, text)| TreeFile {
         path,
         kind: EntryKind::File,
@@ -15,7 +15,7 @@ fn look(files: &[(&str, &str)]) -> Result<Checked, Vec<Fault>> {
 }
 
 fn table(files: &[(&str, &str)], expected: Expect) {
-    expected.assert_eq(&look(files).map_or_else(|faults| report(&faults), |_| "no faults".to_owned()));
+    expected.assert_eq(&look(files).map_or_else(|broken| report(&broken.faults), |_| "no faults".to_owned()));
 }
 
 /// Put together here, so that no scanner stumbles over this file.
@@ -34,7 +34,7 @@ fn values_are_judged_by_their_key_and_by_their_shape() {
     let variables =
         "{ \"token_ttl\": \"5m\",\n  \"admin_password\": 1234,\n  \"url\": \"postgres://app:hunter2@db/shop\" }";
     let files = [("containers/api.json", container.as_str()), ("variables/app.json", variables)];
-    let told = report(&look(&files).unwrap_err());
+    let told = report(&look(&files).unwrap_err().faults);
     for value in [token.as_str(), "changeme", "1234", "hunter2"] {
         assert!(!told.contains(value), "{told}");
     }
@@ -86,7 +86,7 @@ fn a_reason_lets_a_value_pass_and_is_forgotten() {
             r#"{ "password": { "value": "hello", "$allow": "a demo" }, "pin_token": { "value": 7, "$allow": "a demo" } }"#,
         ),
     ]);
-    let desired = checked.map_err(|faults| report(&faults)).unwrap().desired;
+    let desired = checked.map_err(|broken| report(&broken.faults)).unwrap().desired;
     let canonical = serde_json::to_string(&desired).unwrap();
     assert!(!canonical.contains("$allow") && canonical.contains("\"pin_token\":7"), "{canonical}");
     let spec = spec::render(&"acme/shop".parse().unwrap(), &"a".parse().unwrap(), &desired).unwrap();

@@ -16,7 +16,7 @@ fn every_seed_is_read_and_judged() {
             let text = bytes.get(1..).unwrap_or_default();
             let lines = text.iter().filter(|byte| b"\n\r".contains(byte)).count() + 1;
             let file = TreeFile { path: name, kind: EntryKind::File, content: Content::Bytes(text) };
-            for fault in check([file]).err().into_iter().flatten() {
+            for fault in check([file]).err().into_iter().flat_map(|it| it.faults.into_iter().chain(it.warnings)) {
                 let line = usize::try_from(fault.line).unwrap();
                 assert!((1..=lines).contains(&line) && fault.column >= 1, "{}: {fault}", path.display());
             }

@@ -114,7 +114,7 @@ fn look(shape: Shape, size: usize) -> Duration {
                 let plan = plan(&fleet, &checked.desired, &DigestKey::derive(&[7; 32])).unwrap();
                 assert_eq!(plan.steps.len(), size);
             }
-            Err(faults) => assert!(report(&faults).len() > size),
+            Err(broken) => assert!(report(&broken.faults).len() > size),
         }
         begun.elapsed()
     };

@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     let path = PATHS[usize::from(*first) % PATHS.len()];
     let file = TreeFile { path, kind: EntryKind::File, content: Content::Bytes(bytes) };
     let lines = u32::try_from(bytes.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX);
-    for fault in check([file]).err().into_iter().flatten() {
+    for fault in check([file]).err().into_iter().flat_map(|it| it.faults.into_iter().chain(it.warnings)) {
         assert!(fault.line >= 1 && fault.column >= 1, "{fault}");
         // A lone carriage return ends a line as well.
         assert!(fault.line <= lines + bytes.iter().filter(|byte| **byte == b'\r').count() as u32 + 1, "{fault}");

@@ -1,4 +1,5 @@
-//! What is no fault for certain and most likely a mistake: told as warnings, once a tree has no fault.
+//! What is no fault for certain and most likely a mistake: told as warnings. What hangs on a file with
+//! faults is not told: nobody knows what it would say without them.
 
 use super::fault::{Fault, quote};
 use super::hints;

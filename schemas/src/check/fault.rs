@@ -11,6 +11,9 @@ use crate::json::Spot;
 /// How many characters of a value a fault quotes.
 const QUOTED: usize = 60;
 
+/// How many faults are printed.
+const PRINTED: usize = 200;
+
 /// How many other places of a fault are printed.
 const PRINTED_PLACES: usize = 20;
 
@@ -135,17 +138,37 @@ impl fmt::Display for Fault {
 /// All faults as people read them, then one line that counts them. Without a line end after the last line.
 pub fn report(faults: &[Fault]) -> String {
     let mut text = String::new();
-    for fault in faults {
+    for fault in faults.iter().take(PRINTED) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{fault}");
+    }
+    if faults.len() > PRINTED {
+        let _ = writeln!(text, "… and {} more", thousands(faults.len() - PRINTED));
     }
     let files: BTreeSet<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
     let _ = write!(text, "{} in {}", count(faults.len(), "fault"), count(files.len(), "file"));
     text
 }
 
+/// Warnings as people read them, each with a line end. They stand before what decides.
+pub fn warned(warnings: &[Fault]) -> String {
+    let mut text: String = warnings.iter().take(PRINTED).map(|it| format!("warning: {it}\n")).collect();
+    if warnings.len() > PRINTED {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "warning: … and {} more warnings", thousands(warnings.len() - PRINTED));
+    }
+    text
+}
+
 fn count(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+    format!("{} {noun}{}", thousands(n), if n == 1 { "" } else { "s" })
+}
+
+/// `5800` as `5,800`.
+pub(super) fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|it| std::str::from_utf8(it).ok()).collect();
+    groups.join(",")
 }
 
 /// A text of the user in backticks: shortened, and nothing in it that moves a terminal's cursor.
@@ -164,6 +187,11 @@ fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(moves) {
         return Cow::Borrowed(text);
     }
-    let escape = |c: char| if moves(c) { c.escape_default().to_string() } else { c.to_string() };
+    let escape = |c: char| match c {
+        '\n' | '\r' | '\t' => c.escape_default().to_string(),
+        // As JSON writes it.
+        _ if moves(c) => format!("\\u{:04x}", u32::from(c)),
+        _ => c.to_string(),
+    };
     Cow::Owned(text.chars().map(escape).collect())
 }

@@ -42,5 +42,5 @@ pub fn policy(path: &str, bytes: &[u8]) -> Result<Guards, Vec<Fault>> {
             return serde_json::from_value(root.to_json()).map_err(|error| vec![unreadable(path, root, &error)]);
         }
     }
-    Err(sorted(faults))
+    Err(sorted(faults, "fault"))
 }

@@ -18,7 +18,9 @@ const FOR_A_SHELL: &[char] = &[
 pub(super) fn type_hint(rule: &Rule, node: &Node, label: &str) -> Option<String> {
     let wants = |name: &str| rule.types.iter().any(|it| it == name);
     match &node.value {
+        Value::Null if label == "the file" => Some("write an object, such as `{}`, or take the file out".to_owned()),
         Value::Null => Some("leave the key out".to_owned()),
+        Value::Number(number) if label == "`signal`" => super::amounts::signal_of(&number.to_string()),
         Value::Number(number) if wants("string") && label.ends_with("`ports`") => {
             let port = number.as_u64().filter(|it| (1..=65_535).contains(it))?;
             Some(format!("write \"127.0.0.1:{port}:{port}\""))

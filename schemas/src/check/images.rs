@@ -23,13 +23,20 @@ pub(super) fn fault(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
     }
 }
 
-/// The same for names with references, once the tree has no other fault; and what is no fault for certain.
-pub(super) fn judge(tree: &Tree, faults: &mut Vec<Fault>, warnings: &mut Vec<Fault>) {
+/// The same for names with references where the tree is `sound`, else nobody knows what they lead to; and what is no
+/// fault for certain.
+pub(super) fn judge(tree: &Tree, sound: bool, faults: &mut Vec<Fault>, warnings: &mut Vec<Fault>) {
     for source in &tree.sources {
         let Some((node, text)) = source.root.as_ref().and_then(|root| image_of(source, root)) else { continue };
+        let refers = text.contains("{{");
+        if refers && !sound {
+            continue;
+        }
         let Ok(image) = resolve(text, &tree.desired) else { continue };
-        if text.contains("{{") && !image::is_name(&image) {
-            faults.push(refused(source, node, &image));
+        if !image::is_name(&image) {
+            // What is written out has been told.
+            faults.extend(refers.then(|| refused(source, node, &image)));
+            continue;
         }
         let what = match image::pinned(&image) {
             Pinned::Digest | Pinned::Tag => continue,

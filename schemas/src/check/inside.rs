@@ -16,11 +16,12 @@ pub(super) fn read(tree: &Tree, source: &Source, faults: &mut Vec<Fault>) {
         needs(tree, source, name.as_str(), root, faults);
         super::network::read(tree, source, name.as_str(), root, faults);
         reserved(source, root, faults);
-        swap(source, root, faults);
+        super::amounts::read(source, root, faults);
     }
     if let Some((_, root)) = source.of(Kind::Task) {
         environment(source, root, faults);
         mounts(tree, source, root, faults);
+        super::amounts::memory(source, root, faults);
         super::task::read(source, root, faults);
     }
     if source.of(Kind::Node).is_some() {
@@ -166,15 +167,6 @@ fn reserved(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
             let expected = "a label that does not begin with `fleetlog.`: those say whose a container is";
             faults.push(Fault::new(source.place(member.spot), "reserved-label", seen, expected));
         }
-    }
-}
-
-/// Docker counts swap together with the memory.
-fn swap(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
-    let Some(limits) = root.get("limits") else { return };
-    if let (Some(swap), None) = (limits.get("swap"), limits.get("memory")) {
-        let fault = Fault::new(source.place(swap.spot), "bad-limit", "`swap` without `memory`", "`memory` beside it");
-        faults.push(fault.hint("such as \"memory\": \"512MiB\"".to_owned()));
     }
 }
 

@@ -70,7 +70,7 @@ impl Judge<'_> {
             Value::Number(number) => {
                 let value = number.as_f64().unwrap_or_default();
                 if rule.minimum.is_some_and(|it| value < it) || rule.maximum.is_some_and(|it| value > it) {
-                    self.fault(node.spot, "out-of-range", format!("{label} is {number}"), range(rule));
+                    self.fault(node.spot, "out-of-range", format!("{label} is {number}"), noun(rule));
                 }
             }
             Value::List(items) => self.list(rule, node.spot, items, label),
@@ -104,7 +104,8 @@ impl Judge<'_> {
             }
         } else if let Some(pattern) = &rule.pattern {
             if !pattern.regex.is_match(text) {
-                let hint = hints::mount_hint(label, text).or_else(|| text_hint(rule, text));
+                let signal = || (label == "`signal`").then(|| super::amounts::signal_of(text)).flatten();
+                let hint = hints::mount_hint(label, text).or_else(signal).or_else(|| text_hint(rule, text));
                 self.fault(spot, "wrong-value", format!("{label} is {}", quote(text)), pattern.meaning.as_str()).hint =
                     hint;
             }

@@ -8,7 +8,7 @@ use super::references::Text;
 use super::tree::{Source, Tree};
 use super::values::Renderable;
 use crate::descriptors::{Container, Desired, Kind, VALUE, VariableValue, Variables};
-use crate::json::{Node, Value};
+use crate::json::{Node, Spot, Value};
 use crate::names::{FleetId, Name};
 use crate::spec::{self, Port, Protocol, RenderFault};
 use crate::template::Reference;
@@ -42,10 +42,12 @@ pub(super) fn faults(tree: &Tree, texts: &[Text<'_>], renderable: &Renderable<'_
             }
             Err(found) => {
                 let (told, own): (Vec<_>, Vec<_>) = found.into_iter().partition(|it| TOLD_ELSEWHERE.contains(&it.code));
-                faults.extend(own.into_iter().map(|it| rendered(source, root, it)));
-                spare.extend(told.into_iter().map(|it| rendered(source, root, it)));
+                let items = root.get("ports").map(Node::items).unwrap_or_default();
+                let texts: Vec<Spot> = items.iter().filter(|it| it.text().is_some()).map(|it| it.spot).collect();
+                faults.extend(own.into_iter().map(|it| rendered(source, root, &texts, it)));
+                spare.extend(told.into_iter().map(|it| rendered(source, root, &texts, it)));
                 let literal = |item: &Node| item.text().and_then(|text| spec::ports(text).ok()).unwrap_or_default();
-                let ports = root.get("ports").map(Node::items).unwrap_or_default().iter().flat_map(literal).collect();
+                let ports = items.iter().flat_map(literal).collect();
                 wanted.extend(placed(source, root, ports));
             }
         }
@@ -57,8 +59,10 @@ pub(super) fn faults(tree: &Tree, texts: &[Text<'_>], renderable: &Renderable<'_
     }
 }
 
-fn rendered(source: &Source, root: &Node, fault: RenderFault) -> Fault {
-    let place = source.place(root.find(&fault.pointer));
+/// `texts`: where the ports stand that are texts. What was rendered has no others.
+fn rendered(source: &Source, root: &Node, texts: &[Spot], fault: RenderFault) -> Fault {
+    let item = fault.pointer.strip_prefix("/ports/").and_then(|it| texts.get(it.parse::<usize>().ok()?));
+    let place = source.place(item.copied().unwrap_or_else(|| root.find(&fault.pointer)));
     Fault::new(place, fault.code, fault.message, fault.expected).hint(fault.hint)
 }
 
@@ -207,7 +211,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::json::Spot;
 
     proptest! {
         #[test]

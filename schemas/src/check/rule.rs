@@ -15,6 +15,9 @@ use crate::jsonschema;
 use crate::names::{Key, Name};
 use crate::units::{Size, Span};
 
+/// The pattern of a signal in the schemas.
+const SIGNAL: &str = "^(SIG)?[A-Z][A-Z0-9+-]{1,12}$";
+
 /// What a value must be like.
 #[derive(Debug, Default)]
 pub(super) struct Rule {
@@ -81,6 +84,7 @@ fn meanings() -> BTreeMap<String, String> {
     meanings.insert("^([01][0-9]|2[0-3]):[0-5][0-9]$".to_owned(), time.to_owned());
     meanings.insert("^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$".to_owned(), format!("{time}, or \"24:00\""));
     for (pattern, meaning) in [
+        (SIGNAL, "a signal of Linux by its name, such as `TERM`"),
         ("^[A-Z][A-Z_]{1,40}$", "a capability in capitals, such as `NET_ADMIN`, or `ALL`"),
         ("^[a-z0-9][a-z0-9._/-]{0,62}$", "a log driver of Docker, such as `json-file` or `local`"),
         ("^[a-z0-9]+(/[a-z0-9_]+(/[a-z0-9]+)?)?$", "a platform, such as `linux/arm64`"),

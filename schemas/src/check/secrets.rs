@@ -3,6 +3,8 @@
 //! Two nets. Texts that look like what well-known issuers give out are found wherever they stand. Values of variables
 //! and of environments are also judged by their key. A fault names the place and the kind, and never the value.
 
+use std::collections::BTreeSet;
+
 mod keys;
 mod shapes;
 
@@ -24,14 +26,41 @@ pub(super) fn find(source: &Source, root: &Node, found: &mut Vec<Fault>) {
     let mut scan = Scan { source, found };
     match source.at {
         Path::Named(Kind::Variables, _) => root.members().iter().for_each(|member| scan.keyed(member)),
+        Path::Fleet => {
+            scan.node(root);
+            parameters(source, root, scan.found);
+        }
         _ => scan.node(root),
     }
 }
 
-/// Tells what was found. Other faults at its place are left out: they might quote it.
-pub(super) fn refuse(found: Vec<Fault>, faults: &mut Vec<Fault>) {
+/// The value of a parameter is asked for at a fork, and stays in the fork's files: none can be a secret.
+fn parameters(source: &Source, root: &Node, found: &mut Vec<Fault>) {
+    for Member { key, node, spot, .. } in root.get("parameters").map(Node::members).unwrap_or_default() {
+        let default = node.get("default");
+        if node.get("type").and_then(Node::text) == Some("bool")
+            || matches!(default, Some(Node { value: Value::Bool(_), .. }))
+        {
+            continue;
+        }
+        // What a name says without a value, it says of one that looks like a path.
+        let literal = default.and_then(Node::text).filter(|it| !it.trim().is_empty()).unwrap_or("/");
+        if let Some(word) = keys::suspect(key, literal) {
+            let seen = format!("parameter {}: its name says `{word}`", quote(key));
+            let expected = "no secret among the parameters: what a fork is given for them stays in its files for ever";
+            let hint = "take it out, and let the container read the secret from a volume (a secret store comes next); if it is none, give it another name";
+            found.push(Fault::new(source.place(*spot), CODE, seen, expected).hint(hint.to_owned()));
+        }
+    }
+}
+
+/// Tells what was found. Other faults and warnings at its place are left out: they might quote it.
+pub(super) fn refuse(found: Vec<Fault>, faults: &mut Vec<Fault>, warnings: &mut Vec<Fault>) {
     if !found.is_empty() {
-        faults.retain(|fault| !found.iter().any(|secret| secret.place() == fault.place()));
+        let places: BTreeSet<Place> = found.iter().map(Fault::place).collect();
+        for told in [&mut *faults, warnings] {
+            told.retain(|fault| !places.contains(&fault.place()));
+        }
         faults.extend(found);
     }
 }

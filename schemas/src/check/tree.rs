@@ -15,6 +15,9 @@ const LATER: [&str; 1] = ["networks"];
 /// Extensions of files that were meant as descriptors.
 const OTHER_FORMATS: [&str; 6] = ["JSON", "json5", "jsonc", "toml", "yaml", "yml"];
 
+/// How the advice begins to give a file another name.
+const RENAME: &str = "rename it to `";
+
 /// A descriptor as it was read.
 pub(super) struct Source {
     pub(super) path: String,
@@ -64,16 +67,28 @@ impl Tree {
             if let Some(wanted) = near_miss(file.path) {
                 let folder = file.path.split('/').next().unwrap_or_default();
                 if strange.insert(folder.to_owned()) {
-                    tree.warnings.push(ignored(file.path, folder, wanted));
+                    tree.warnings.push(ignored(file.path, folder, &wanted));
                 }
-            } else if wants(file.path) {
+            } else if is_descriptor(file.path) {
                 match tree.place(&file) {
                     Ok((at, bytes)) => tree.take(file.path, at, bytes),
                     Err(fault) => tree.faults.push(*fault),
                 }
             }
         }
+        tree.unhint();
         tree
+    }
+
+    /// Takes back the advice to rename a file to one that is there already.
+    fn unhint(&mut self) {
+        let there: BTreeSet<&str> = self.sources.iter().map(|it| it.path.as_str()).collect();
+        for fault in self.faults.iter_mut().filter(|it| it.code.as_str() == "file-name") {
+            let target = fault.hint.as_deref().and_then(|it| it.strip_prefix(RENAME)?.strip_suffix('`'));
+            if let Some(target) = target.filter(|it| there.contains(it)) {
+                fault.hint = Some(format!("`{target}` is there already: take one of both out"));
+            }
+        }
     }
 
     /// The names of a kind.
@@ -103,16 +118,21 @@ impl Tree {
                 return Err(Box::new(later));
             }
             _ if file.kind == EntryKind::Symlink => {
-                let seen = "a symbolic link where a descriptor should be".to_owned();
-                let link = fault("symlink", seen, "a file of its own".to_owned());
+                let (what, expected) = match kind {
+                    Some(_) if rest.is_none() => ("folder of descriptors", format!("a folder `{folder}/`")),
+                    _ => ("descriptor", "a file of its own".to_owned()),
+                };
+                let link = fault("symlink", format!("a symbolic link where a {what} should be"), expected);
                 return Err(Box::new(link.hint("put the content itself here".to_owned())));
             }
             _ if file.kind == EntryKind::Submodule => {
-                return Err(Box::new(fault(
-                    "submodule",
-                    "a Git submodule where a descriptor should be".to_owned(),
-                    "a file".to_owned(),
-                )));
+                let (what, expected) = match kind {
+                    Some(_) if rest.is_none() => ("folder of descriptors", format!("a folder `{folder}/`")),
+                    _ => ("descriptor", "a file".to_owned()),
+                };
+                let submodule = fault("submodule", format!("a Git submodule where a {what} should be"), expected);
+                let hint = format!("`git rm --cached {}`, then add the files themselves", file.path);
+                return Err(Box::new(submodule.hint(hint)));
             }
             (_, Some(_), None) => {
                 let seen = format!("a file with the name `{folder}`");
@@ -182,31 +202,48 @@ impl Tree {
     }
 }
 
-/// Whether the file at this path belongs to the descriptors, or looks as if it was meant to.
+/// Whether the file or the folder at this path belongs to the descriptors, or looks as if it was meant to.
 pub(super) fn wants(path: &str) -> bool {
-    let folder = path.split_once('/').map_or(path, |(folder, _)| folder);
-    let known = Kind::ALL.into_iter().any(|kind| kind.folder() == Some(folder)) || LATER.contains(&folder);
-    path == "fleet.json" || known || near_miss(path).is_some()
+    let strange_folder = || !path.contains('/') && near_folder(path).is_some();
+    is_descriptor(path) || near_miss(path).is_some() || strange_folder()
 }
 
-/// The path that was meant by `Containers/api.json`, `container/api.json` or `Fleet.json`.
-fn near_miss(path: &str) -> Option<&'static str> {
+/// Whether the file at this path belongs to the descriptors.
+fn is_descriptor(path: &str) -> bool {
+    let folder = path.split_once('/').map_or(path, |(folder, _)| folder);
+    let known = Kind::ALL.into_iter().any(|kind| kind.folder() == Some(folder)) || LATER.contains(&folder);
+    path == "fleet.json" || known
+}
+
+/// What was meant by `Containers/api.json`, `container/api.json`, `container.json`, `Fleet.json` or `fleet.json/api.json`.
+fn near_miss(path: &str) -> Option<String> {
+    let is_fleet = |it: &str| it.eq_ignore_ascii_case("fleet.json");
     match path.split_once('/') {
-        None => (path != "fleet.json" && path.eq_ignore_ascii_case("fleet.json")).then_some("fleet.json"),
+        None if is_fleet(path) => (path != "fleet.json").then(|| "a file `fleet.json`".to_owned()),
+        None => {
+            let stem = path.strip_suffix(".json")?;
+            let known = Kind::ALL.into_iter().filter_map(Kind::folder).find(|it| it.eq_ignore_ascii_case(stem));
+            Some(format!("`{}/<name>.json`", known.or_else(|| near_folder(stem))?))
+        }
+        Some((folder, _)) if is_fleet(folder) => Some("a file `fleet.json`".to_owned()),
         Some((folder, file)) => {
-            let json = file.ends_with(".json");
-            let near = |known: &str| {
-                known != folder && (known.eq_ignore_ascii_case(folder) || known.strip_suffix('s') == Some(folder))
-            };
-            Kind::ALL.into_iter().filter_map(Kind::folder).find(|known| json && near(known))
+            let known = near_folder(folder).filter(|_| file.ends_with(".json"))?;
+            Some(format!("`{known}/`"))
         }
     }
 }
 
+/// The folder of descriptors that was meant by another case, or by the singular.
+fn near_folder(folder: &str) -> Option<&'static str> {
+    let singular = |known: &str| known.strip_suffix('s').is_some_and(|it| it.eq_ignore_ascii_case(folder));
+    let near = |known: &&str| *known != folder && (known.eq_ignore_ascii_case(folder) || singular(known));
+    Kind::ALL.into_iter().filter_map(Kind::folder).find(near)
+}
+
 fn ignored(path: &str, folder: &str, wanted: &str) -> Fault {
-    let seen = format!("{} is carried and ignored", quote(folder));
-    let slash = if wanted.contains('.') { "" } else { "/" };
-    Fault::new(Place::new(path, Spot::START), "ignored", seen, format!("`{wanted}{slash}`"))
+    let what = if path.contains('/') { "the folder " } else { "" };
+    let seen = format!("{what}{} is carried and ignored", quote(folder));
+    Fault::new(Place::new(path, Spot::START), "ignored", seen, wanted)
         .hint("move it if it was meant as a descriptor".to_owned())
 }
 
@@ -228,7 +265,7 @@ fn name(rest: &str, folder: &str) -> Result<Name, (&'static str, String, String,
         return Err(("file-name", seen, expected, Some(hint)));
     };
     stem.parse().map_err(|_| {
-        let hint = as_name(stem).map(|name| format!("rename it to `{folder}/{name}.json`"));
+        let hint = as_name(stem).map(|name| format!("{RENAME}{folder}/{name}.json`"));
         ("file-name", format!("bad file name {}", quote(rest)), expected, hint)
     })
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fault::{Fault, Place, quote};
+use super::fault::{Fault, Place, quote, thousands};
 use super::graph::Graph;
 use super::inside::needed;
 use super::references::{Text, Variables};
@@ -25,6 +25,9 @@ const MAX_FLEET: u64 = 64 << 20;
 
 /// How many references may lead on to each other.
 const MAX_STEPS: u32 = 16;
+
+/// How many things of a circle are named at each end of the line that tells it.
+const NAMED: usize = 10;
 
 /// How many circles are told of things that are all connected.
 const MAX_CIRCLES: usize = 10;
@@ -315,6 +318,10 @@ fn circle(way: &[(usize, &Said)], names: &[&Thing]) -> Fault {
     let turned: Vec<_> = way[first..].iter().chain(&way[..first]).collect();
     let mut labels: Vec<String> = turned.iter().map(|(from, _)| label(names[*from])).collect();
     labels.extend(labels.first().cloned());
+    if labels.len() > 2 * NAMED + 1 {
+        let left_out = labels.len() - 2 * NAMED;
+        labels.splice(NAMED..NAMED + left_out, [format!("{} more", thousands(left_out))]);
+    }
     let mut places: Vec<Place> = turned.iter().map(|(_, place)| (*place).clone()).collect();
     places.dedup();
     let place = places.remove(0);

@@ -81,6 +81,9 @@ pub struct PullMerged {
     pub number: u64,
     /// What the branch that took it in leads to since.
     pub commit: Oid,
+    /// The mark of the plan that it was merged with; none where nothing was applied, and where it was merged by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
 }
 
 /// It will not be taken in.

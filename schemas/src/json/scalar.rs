@@ -156,6 +156,7 @@ impl<'a> Reader<'a> {
         }
         self.cursor = start;
         let text = self.bare_text();
+        let mut expected = None;
         let (code, seen, advice) = match text {
             "NaN" | "Infinity" | "-Infinity" | "+Infinity" => {
                 ("bad-number", format!("{}, which JSON does not have", quote(text)), None)
@@ -165,6 +166,13 @@ impl<'a> Reader<'a> {
             }
             "None" | "undefined" | "NULL" | "Null" | "nil" => {
                 ("bad-word", quote(text), Some("leave the key out".to_owned()))
+            }
+            _ if is_too_large(text) => {
+                let whole = text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+                let kind = if whole { "whole number of at most 64 bits" } else { "number of at most about 1.8e308" };
+                expected = Some(format!("a {kind}"));
+                let advice = Some("put it in double quotes where it is a text".to_owned());
+                ("bad-number", format!("the number {} is too large", quote(text)), advice)
             }
             _ if text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'))
                 || text.starts_with("0x") =>
@@ -182,7 +190,8 @@ impl<'a> Reader<'a> {
                 Some("put the text in double quotes".to_owned()),
             ),
         };
-        let expected = if code == "bad-number" { "a JSON number, such as 80 or 0.5" } else { "a JSON value" };
+        let plain = if code == "bad-number" { "a JSON number, such as 80 or 0.5" } else { "a JSON value" };
+        let expected = expected.unwrap_or_else(|| plain.to_owned());
         if let Some(fault) = self.fault(code, start.spot(), seen, expected) {
             fault.hint = advice;
         }
@@ -224,6 +233,20 @@ fn too_long(word: &str, number: &Number) -> bool {
     whole && number.is_f64() && number.as_f64() != Some(0.0)
 }
 
+/// Whether it is a number as JSON writes them, and only more than what fits.
+fn is_too_large(text: &str) -> bool {
+    match serde_json::from_str::<Number>(text) {
+        Ok(number) => too_long(text, &number),
+        // The only fault that a number has whose form is fine: that of Rust is wider.
+        Err(_) => {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            let formed = digits.starts_with(|c: char| ('1'..='9').contains(&c)) || digits.starts_with("0.");
+            let signs = digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
+            formed && signs && text.parse::<f64>().is_ok_and(f64::is_infinite)
+        }
+    }
+}
+
 fn number_advice(text: &str) -> &'static str {
     let digits = text.trim_start_matches(['-', '+']);
     if text.starts_with('+') {
@@ -234,8 +257,6 @@ fn number_advice(text: &str) -> &'static str {
         "write it as a decimal number"
     } else if digits.len() > 1 && digits.starts_with('0') {
         "leave the leading 0 out, or put it in double quotes where it is a text"
-    } else if digits.len() > 18 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        "a whole number has at most 64 bits; put it in double quotes where it is a text"
     } else {
         "put it in double quotes where it is a text"
     }

@@ -153,7 +153,7 @@ fn one_slip_is_one_fault() {
         1:6 bad-number: the number `+1` | a JSON number, such as 80 or 0.5 | hint: leave the `+` out
         1:10 bad-number: the number `.5` | a JSON number, such as 80 or 0.5 | hint: write a 0 before the point
         1:14 bad-number: the number `5.` | a JSON number, such as 80 or 0.5 | hint: put it in double quotes where it is a text
-        1:18 bad-number: the number `1e999` | a JSON number, such as 80 or 0.5 | hint: put it in double quotes where it is a text
+        1:18 bad-number: the number `1e999` is too large | a number of at most about 1.8e308 | hint: put it in double quotes where it is a text
         1:25 bad-number: the number `0x10` | a JSON number, such as 80 or 0.5 | hint: write it as a decimal number
         1:31 bad-number: the number `-` | a JSON number, such as 80 or 0.5 | hint: put it in double quotes where it is a text
         [null,null,null,null,null,null,null]"#]],
@@ -161,8 +161,8 @@ fn one_slip_is_one_fault() {
     check(
         "[18446744073709551616, -9223372036854775809, 18446744073709551615, -9223372036854775808, 1e20]",
         expect![[r#"
-        1:2 bad-number: the number `18446744073709551616` | a JSON number, such as 80 or 0.5 | hint: a whole number has at most 64 bits; put it in double quotes where it is a text
-        1:24 bad-number: the number `-9223372036854775809` | a JSON number, such as 80 or 0.5 | hint: a whole number has at most 64 bits; put it in double quotes where it is a text
+        1:2 bad-number: the number `18446744073709551616` is too large | a whole number of at most 64 bits | hint: put it in double quotes where it is a text
+        1:24 bad-number: the number `-9223372036854775809` is too large | a whole number of at most 64 bits | hint: put it in double quotes where it is a text
         [null,null,18446744073709551615,-9223372036854775808,1e+20]"#]],
     );
     check(

@@ -44,6 +44,9 @@ pub enum PlanAnswer {
     Faults {
         /// In the order of files and lines.
         faults: Vec<Fault>,
+        /// What can be told beside them.
+        #[serde(default)]
+        warnings: Vec<Fault>,
     },
     /// It cannot be planned.
     Refused {
@@ -70,4 +73,7 @@ pub struct Planned {
     pub text: String,
     /// What looks like a mistake and is none for certain.
     pub warnings: Vec<Fault>,
+    /// What a push to the deploy branch would be refused for all the same: what other fleets publish, and guards.
+    #[serde(default)]
+    pub refused: Vec<Fault>,
 }

@@ -126,6 +126,9 @@ pub struct PullNow {
     pub faults: Vec<Fault>,
     /// What looks like a mistake and is none for certain.
     pub warnings: Vec<Fault>,
+    /// What a merge would be refused for although the tree has no fault: what other fleets publish, and guards.
+    #[serde(default)]
+    pub refused: Vec<Fault>,
     /// The mark of the plan; none: nothing would be applied.
     pub plan: Option<String>,
     /// The plan, as a push prints it.

@@ -70,12 +70,12 @@ fn a_command_as_one_string() {
             containers/b.json:1:30: `command` is the string `echo $A | tee "b"`
               expected: an array of strings
               hint: a command is an array of arguments; for a shell write ["sh","-c","echo $A | tee \"b\""]
-            containers/b.json:1:63: `9090` is no port mapping
-              expected: `[address:]host:container[/tcp|udp]`, such as "127.0.0.1:8080:80", or two ranges of the same length
-              hint: write "127.0.0.1:9090:9090"
             containers/b.json:1:63: item 1 of `ports` is the number 8080
               expected: a string
               hint: write "127.0.0.1:8080:8080"
+            containers/b.json:1:69: `9090` is no port mapping
+              expected: `[address:]host:container[/tcp|udp]`, such as "127.0.0.1:8080:80", or two ranges of the same length
+              hint: write "127.0.0.1:9090:9090"
             containers/c.json:1:30: `command` is the string `serve --to {{ variables.app.x }}`
               expected: an array of strings
               hint: a command is an array of arguments; for a shell write ["sh","-c","serve --to {{ variables.app.x }}"]
@@ -333,7 +333,7 @@ fn everything_that_can_be_said_of_how_a_container_runs() {
           expected: a whole number from -1 or an object
           hint: leave the quotes out
         containers/a.json:1:67: `x` is -2
-          expected: from -1
+          expected: a whole number from -1
         containers/a.json:1:99: item 1 of `add` is `CAP NET`
           expected: a capability in capitals, such as `NET_ADMIN`, or `ALL`
         containers/a.json:1:120: `pid` is `h`

@@ -191,9 +191,9 @@ fn sandboxes() {
             tasks/f.json:2:25: `memory` is `lots`
               expected: a size with its unit (B, KiB, MiB, GiB), such as "64MiB"
             tasks/f.json:2:41: `cpus` is 0
-              expected: from 0.01 to 1024
+              expected: a number from 0.01 to 1024
             tasks/f.json:2:52: `pids` is 0
-              expected: from 1 to 1000000
+              expected: a whole number from 1 to 1000000
             tasks/f.json:2:55: unknown key `swap` in `limits`
               expected: one of `cpus`, `memory`, `pids`
             tasks/g.json:2:25: `memory` is the number 256

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::response::Response;
-use schemas::check::{Fault, report};
+use schemas::check::{Fault, report, warned};
 use schemas::names::{FleetId, Name, Oid};
 use schemas::plan::{Down, Live, Network, Step};
 use schemas::query::{Candidate, PlanAnswer, PlanRequest, Planned};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Api;
 use crate::ask::ask;
@@ -45,6 +45,8 @@ struct Shown<'a> {
     needed_by: Vec<Name>,
     containers: u32,
     warnings: Vec<Fault>,
+    /// What a push to the deploy branch would be refused for.
+    refused: Vec<Fault>,
     text: String,
 }
 
@@ -56,7 +58,7 @@ pub(crate) async fn make(api: Api, call: Call) -> Result<Response, Problem> {
     let request = PlanRequest { fleet: fleet.clone(), candidate, min_position: call.min_position()?, by };
     match ask(&api, "git", &request, DEADLINE).await? {
         PlanAnswer::Planned(planned) => {
-            let Planned { position, commit, plan, text, warnings } = *planned;
+            let Planned { position, commit, plan, text, warnings, refused } = *planned;
             let shown = Shown {
                 position,
                 fleet: &fleet,
@@ -72,11 +74,15 @@ pub(crate) async fn make(api: Api, call: Call) -> Result<Response, Problem> {
                 needed_by: plan.needed_by,
                 containers: plan.containers,
                 warnings,
+                refused,
                 text,
             };
             reply::json_at(position, &shown)
         }
-        PlanAnswer::Faults { faults } => Err(Problem::faults(report(&faults), &faults)),
+        PlanAnswer::Faults { faults, warnings } => {
+            let report = format!("{}{}", warned(&warnings), report(&faults));
+            Err(Problem::faults(report, &faults).with("warnings", json!(warnings)))
+        }
         PlanAnswer::Refused { why } => Err(Problem::conflict(why)),
         PlanAnswer::Unknown { what } => Err(Problem::not_found(what)),
     }

@@ -24,7 +24,7 @@ impl Problem {
         Self { status, code, title, detail: detail.into(), more: Map::new() }
     }
 
-    fn with(mut self, name: &str, value: Value) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.more.insert(name.to_owned(), value);
         self
     }

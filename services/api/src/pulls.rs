@@ -78,7 +78,8 @@ struct Now<'a> {
     mergeable: bool,
     conflicts: &'a [String],
     faults: &'a [Fault],
-    warnings: &'a [Fault],
+    /// Also what only a merge is refused for.
+    warnings: Vec<&'a Fault>,
     plan: Option<&'a str>,
     text: &'a str,
     approved: u32,
@@ -165,7 +166,7 @@ async fn tell(api: &Api, call: &Call, status: StatusCode, what: PullAsk) -> Resu
         mergeable: mergeable(now, needed),
         conflicts: &now.conflicts,
         faults: &now.faults,
-        warnings: &now.warnings,
+        warnings: now.warnings.iter().chain(&now.refused).collect(),
         plan: now.plan.as_deref(),
         text: &now.text,
         approved: now.approved,
@@ -183,7 +184,7 @@ fn event_id(call: &Call, what: &str, number: u64) -> Result<Uuid, Problem> {
 }
 
 fn mergeable(now: &PullNow, needed: u32) -> bool {
-    now.conflicts.is_empty() && now.faults.is_empty() && now.approved >= needed
+    now.conflicts.is_empty() && now.faults.is_empty() && now.refused.is_empty() && now.approved >= needed
 }
 
 fn number(call: &Call) -> Result<u64, Problem> {

@@ -9,7 +9,7 @@ use gix::bstr::ByteSlice;
 use gix::objs::tree::EntryKind as GitKind;
 use gix::objs::{Exists, FindExt};
 use gix::prelude::HeaderExt;
-use schemas::check::{Checked, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, wants};
+use schemas::check::{Broken, Checked, Content, EntryKind, MAX_BYTES, TreeFile, check, wants};
 use schemas::names::Oid;
 
 use crate::limit::Over;
@@ -76,17 +76,17 @@ pub(crate) fn open(quarantine: Option<&Path>, store: &Path) -> Result<Objects, C
 }
 
 /// Checks the tree of a commit: what it desires, or all its faults.
-pub(crate) fn inspect(objects: &Objects, commit: &Oid) -> Result<Result<Checked, Vec<Fault>>, CandidateError> {
+pub(crate) fn inspect(objects: &Objects, commit: &Oid) -> Result<Result<Checked, Broken>, CandidateError> {
     inspect_root(objects, objects.root(commit)?)
 }
 
 /// The same for a tree that no commit names yet.
-pub(crate) fn inspect_tree(objects: &Objects, tree: &Oid) -> Result<Result<Checked, Vec<Fault>>, CandidateError> {
+pub(crate) fn inspect_tree(objects: &Objects, tree: &Oid) -> Result<Result<Checked, Broken>, CandidateError> {
     let missing = || CandidateError::Object { oid: tree.to_string(), expected: "folder" };
     inspect_root(objects, gix::hash::ObjectId::from_hex(tree.as_str().as_bytes()).map_err(|_| missing())?)
 }
 
-fn inspect_root(objects: &Objects, root: gix::hash::ObjectId) -> Result<Result<Checked, Vec<Fault>>, CandidateError> {
+fn inspect_root(objects: &Objects, root: gix::hash::ObjectId) -> Result<Result<Checked, Broken>, CandidateError> {
     let files = read(objects, root)?;
     let shown = files.iter().map(|file| {
         let content = match file.size {

@@ -177,7 +177,7 @@ async fn commit(
 
 async fn check(bench: &Workbench<'_>, commit: Oid) -> Result<Result<Desired, Vec<Broken>>, Fault> {
     let checked = bench.look(move |objects| candidate::inspect(objects, &commit)).await?;
-    Ok(checked.map(|checked| checked.desired))
+    Ok(checked.map(|checked| checked.desired).map_err(|broken| broken.faults))
 }
 
 fn broken_tree(faults: &[Broken]) -> Fault {

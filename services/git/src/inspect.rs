@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use schemas::check::{Checked, Fault, Place, report};
+use schemas::check::{Broken, Checked, Fault, Place, report, warned};
 use schemas::descriptors::{Desired, Guards};
 use schemas::event::{PackRef, RefUpdate};
 use schemas::fleet::Fleet;
@@ -293,8 +293,8 @@ fn check_all(
         extent.measure(&commit).map_err(unreadable)?;
         match candidate::inspect(&objects, &commit).map_err(unreadable)? {
             Ok(checked) => drop(good.insert(branch, (commit, checked))),
-            Err(faults) => {
-                let report = report(&faults);
+            Err(Broken { faults, warnings }) => {
+                let report = format!("{}{}", warned(&warnings), report(&faults));
                 reports.push(if several { format!("on {branch}:\n{report}") } else { report });
                 all.extend(faults);
             }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use schemas::check::{Checked, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check};
+use schemas::check::{Broken as BrokenTree, Checked, Content, EntryKind, MAX_BYTES, TreeFile, check};
 use schemas::descriptors::Guards;
 use schemas::fleet::Fleet;
 use schemas::names::{FleetId, Oid};
@@ -54,12 +54,12 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
             }
         }
     };
-    let mut checked = match checked {
+    let checked = match checked {
         Ok(checked) => checked,
-        Err(faults) => return Ok(PlanAnswer::Faults { faults }),
+        Err(BrokenTree { faults, warnings }) => return Ok(PlanAnswer::Faults { faults, warnings }),
     };
     if let Some(fault) = deploy.and_then(|deploy| deploy_changed(&deploy, &checked)) {
-        return Ok(PlanAnswer::Faults { faults: vec![fault] });
+        return Ok(PlanAnswer::Faults { faults: vec![fault], warnings: checked.warnings });
     }
     let at = applied.max(request.min_position);
     let trees = std::iter::once(&checked);
@@ -69,11 +69,12 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
     let neighbours = neighbours.map_err(|error| silent(&error))?;
     let in_force = repository.is_some().then_some((&guards, &fleet.desired));
     let hits = guards::hit(context, &request.fleet, in_force, &checked, Applied::Now);
-    let clashes = neighbours.clashes(&checked, request.by.as_ref());
-    checked.warnings.extend(clashes.into_iter().chain(hits));
+    let mut refused = neighbours.clashes(&checked, request.by.as_ref());
+    refused.extend(hits);
     if let (Some(repository), Some(commit)) = (&repository, &commit) {
-        checked.warnings.extend(withdrawn::of_commit(context, repository, commit, (&withdrawn, last.as_ref())).await);
+        refused.extend(withdrawn::of_commit(context, repository, commit, (&withdrawn, last.as_ref())).await);
     }
+    refused.sort();
     Ok(match plan(&fleet, &checked.desired, &context.config.digest_key) {
         Err(error) => PlanAnswer::Refused { why: with_causes(&error) },
         Ok(plan) => PlanAnswer::Planned(Box::new(Planned {
@@ -82,6 +83,7 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
             text: describe(&plan),
             plan,
             warnings: checked.warnings,
+            refused,
         })),
     })
 }
@@ -98,7 +100,7 @@ pub(crate) fn silent(error: &AskError) -> Broken {
     Broken { code: FaultCode::Behind, message: format!("the registry does not tell: {}", with_causes(error)) }
 }
 
-type Verdict = Result<Checked, Vec<Fault>>;
+type Verdict = Result<Checked, BrokenTree>;
 
 fn broke_down(_: tokio::task::JoinError) -> Broken {
     Broken { code: FaultCode::Behind, message: "the check broke down, try again".to_owned() }

@@ -255,6 +255,20 @@ async fn what_other_hands_do_is_seen_also_when_nobody_looked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_died_at_once_is_told_as_died_also_where_docker_dates_its_end_before_its_start() {
+    let platform = Platform::start().await;
+    platform.succeeds(&json!({ "containers/job.json": tool(json!({ "restart": "no" })) })).await;
+    platform.engine.exit_before_its_start("acme.shop.job", 7).unwrap();
+    platform
+        .eventually("the end is told", |fleet| {
+            let job = &fleet.observed.containers[&"job".parse().unwrap()];
+            job.state == fleet::State::Exited && job.exit_code == Some(7)
+        })
+        .await;
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newer_push_supersedes() {
     let platform = Platform::start().await;
     let mut files = fleet();

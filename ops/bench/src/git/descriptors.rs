@@ -44,7 +44,7 @@ fn look(tree: &[(String, String)]) -> anyhow::Result<()> {
         kind: EntryKind::File,
         content: Content::Bytes(text.as_bytes()),
     });
-    let checked = check(files).map_err(|faults| anyhow::anyhow!("{}", schemas::check::report(&faults)))?;
+    let checked = check(files).map_err(|it| anyhow::anyhow!("{}", schemas::check::report(&it.faults)))?;
     let fleet = Fleet::new("acme/shop".parse()?);
     let plan = plan(&fleet, &checked.desired, &DigestKey::derive(&[7; 32])).context("no plan")?;
     ensure!(plan.steps.len() == checked.desired.containers.len(), "every container is made");

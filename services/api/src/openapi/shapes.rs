@@ -197,6 +197,7 @@ fn general() -> Value {
             "needed_by": { "type": "array", "items": text() },
             "containers": count(),
             "warnings": { "type": "array", "items": { "type": "object" } },
+            "refused": { "type": "array", "items": { "type": "object" }, "description": "what a push to the deploy branch would be refused for" },
             "text": { "type": "string", "description": "as a push prints it" },
         })),
         "Targets": { "type": "array", "items": object(json!({

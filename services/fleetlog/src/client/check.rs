@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
-use schemas::check::{Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, report, wants};
+use schemas::check::{Broken, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, report, wants, warned};
 use serde_json::json;
 
 use super::annotations::annotation;
@@ -29,6 +29,13 @@ pub(super) enum Read {
 pub fn run(options: &CheckOptions) -> Result<(), Failure> {
     let mut found = Vec::new();
     walk(&options.folder, "", &mut found)?;
+    if found.is_empty() {
+        let folder = options.folder.display();
+        return Err(Failure::Failed(format!(
+            "there is no fleet in `{folder}`: expected `fleet.json`, or descriptors such as `containers/api.json`; \
+             another folder is said as `fleetlog check DIR`"
+        )));
+    }
     let files = found.iter().map(|it| TreeFile {
         path: &it.path,
         kind: it.kind,
@@ -39,7 +46,7 @@ pub fn run(options: &CheckOptions) -> Result<(), Failure> {
     });
     let (faults, warnings, containers) = match check(files) {
         Ok(checked) => (Vec::new(), checked.warnings, checked.desired.containers.len()),
-        Err(faults) => (faults, Vec::new(), 0),
+        Err(Broken { faults, warnings }) => (faults, warnings, 0),
     };
     let format = if options.json { CheckFormat::Json } else { options.format };
     match format {
@@ -53,14 +60,17 @@ pub fn run(options: &CheckOptions) -> Result<(), Failure> {
             warn(&warnings);
             out::line(&format!("no faults: {containers} container{}", if containers == 1 { "" } else { "s" }))?;
         }
-        CheckFormat::Text => out::line(&report(&faults))?,
+        CheckFormat::Text => {
+            warn(&warnings);
+            out::line(&report(&faults))?;
+        }
     }
     if faults.is_empty() { Ok(()) } else { Err(Failure::Said) }
 }
 
 pub(super) fn warn(warnings: &[Fault]) {
-    for warning in warnings {
-        out::note(&format!("warning: {warning}"));
+    if !warnings.is_empty() {
+        out::note(warned(warnings).trim_end());
     }
 }
 

@@ -18,20 +18,35 @@ pub fn run(options: &PlanOptions) -> Result<(), Failure> {
     let body = body(&options.target)?;
     let (status, reply) = remote.send_any("POST", &format!("/v1/fleets/{fleet}/plan"), Some(&body))?;
     let answer: Value = reply.read()?;
-    let faults = || serde_json::from_value::<Vec<Fault>>(answer["faults"].clone()).unwrap_or_default();
+    let all = |key: &str| serde_json::from_value::<Vec<Fault>>(answer[key].clone()).unwrap_or_default();
+    let refused = all("refused");
     match status {
-        200 if options.fleet.json => out::json(&answer),
+        200 if options.fleet.json => out::json(&answer).and(said(&refused)),
         200 => {
-            warn(&serde_json::from_value::<Vec<Fault>>(answer["warnings"].clone()).unwrap_or_default());
-            out::line(answer["text"].as_str().unwrap_or_default())
+            warn(&all("warnings"));
+            out::line(answer["text"].as_str().unwrap_or_default())?;
+            if !refused.is_empty() {
+                out::line(&format!("{}\na push of it to the deploy branch would be refused", report(&refused)))?;
+            }
+            said(&refused)
         }
-        422 if options.fleet.json => out::json(&json!({ "faults": answer["faults"] })).and(Err(Failure::Said)),
-        422 => out::line(&report(&faults())).and(Err(Failure::Said)),
+        422 if options.fleet.json => {
+            out::json(&json!({ "faults": answer["faults"], "warnings": answer["warnings"] })).and(Err(Failure::Said))
+        }
+        422 => {
+            warn(&all("warnings"));
+            out::line(&report(&all("faults"))).and(Err(Failure::Said))
+        }
         _ => {
             let detail = answer["detail"].as_str().map_or_else(|| format!("status {status}"), str::to_owned);
             Err(Failure::Failed(format!("cannot plan: {detail}")))
         }
     }
+}
+
+/// What a plan that was told ends with.
+fn said(refused: &[Fault]) -> Result<(), Failure> {
+    if refused.is_empty() { Ok(()) } else { Err(Failure::Said) }
 }
 
 /// A folder's descriptors, or a commit.

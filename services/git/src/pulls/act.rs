@@ -63,6 +63,7 @@ impl Act<'_> {
         let bench = sides.workbench(context).map_err(|error| unavailable(&error))?;
         let judged = judge(context, &bench, &sides, Some(who)).await?;
         stands(&judged)?;
+        passes(&judged)?;
         as_seen(seen.as_deref(), &judged)?;
         approved(&*sides.target.state.lock().await, &pull, &judged)?;
         let (commit, pack) = self.commit(&bench, &sides, &pull, &judged.way).await?;
@@ -72,7 +73,10 @@ impl Act<'_> {
             approved(state, find(state, number)?, &judged)?;
             let mut event = self.event(&sides.target, pushed_by(&sides, &judged, &commit, pack.as_ref()));
             (event.id, event.subject) = (pushed, format!("refs/heads/{}", sides.into));
-            let mut merged = self.event(&sides.target, Data::PullMerged(PullMerged { number, commit: commit.clone() }));
+            let mut merged = self.event(
+                &sides.target,
+                Data::PullMerged(PullMerged { number, commit: commit.clone(), plan: judged.now.plan.clone() }),
+            );
             merged.cause = Some(pushed);
             Ok(vec![event, merged])
         })
@@ -200,6 +204,15 @@ fn stands(judged: &Judged) -> Result<(), Fault> {
         return conflict(format!("the merge would have faults:\n{}", report(&judged.now.faults)));
     }
     Ok(())
+}
+
+/// Refuses what may be looked at and approved, and not be applied now.
+fn passes(judged: &Judged) -> Result<(), Fault> {
+    let refused = &judged.now.refused;
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(fault(FaultCode::Conflict, format!("the merge would have faults:\n{}", report(refused))))
 }
 
 /// Refuses where somebody names a plan that would not be the one.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use schemas::access::Who;
-use schemas::check::{Checked, Fault as Broken};
+use schemas::check::{Broken, Checked, Fault as CheckFault};
 use schemas::descriptors::Changes;
 use schemas::event::Verdict;
 use schemas::names::Oid;
@@ -90,7 +90,7 @@ pub(super) async fn judge(
         }
     };
     match bench.look(move |objects| candidate::inspect_tree(objects, &tree)).await? {
-        Err(faults) => judged.now.faults = faults,
+        Err(Broken { faults, warnings }) => (judged.now.faults, judged.now.warnings) = (faults, warnings),
         Ok(checked) => {
             judged.now.faults.extend(taken_back(bench, sides).await?);
             apply(context, sides, who, checked, &mut judged).await?;
@@ -119,10 +119,12 @@ async fn apply(
     let (_, fleet) = fleet?;
     let neighbours = neighbours.map_err(|error| silent(&error))?;
     judged.now.faults.extend(deploy_changed(&fleet.deploy, &checked));
-    judged.now.faults.extend(neighbours.clashes(&checked, who));
-    // A merge is held to the guards as a push is; only a push can be let pass.
+    // What stands in its way is nobody's mistake: it is told, and only the merge is refused. That is held to the guards
+    // as a push is; only a push can be let pass.
     let in_force = Some((&sides.guards, &fleet.desired));
-    judged.now.faults.extend(guards::hit(context, &sides.target.fleet, in_force, &checked, Applied::Now));
+    judged.now.refused = neighbours.clashes(&checked, who);
+    judged.now.refused.extend(guards::hit(context, &sides.target.fleet, in_force, &checked, Applied::Now));
+    judged.now.refused.sort();
     if !judged.now.faults.is_empty() {
         return Ok(());
     }
@@ -135,7 +137,7 @@ async fn apply(
 }
 
 /// The fault of a merge that would bring in again what a rollback withdrew.
-async fn taken_back(bench: &Workbench<'_>, sides: &Sides) -> Result<Option<Broken>, Fault> {
+async fn taken_back(bench: &Workbench<'_>, sides: &Sides) -> Result<Option<CheckFault>, Fault> {
     if !sides.deploys || sides.withdrawn.is_empty() {
         return Ok(None);
     }

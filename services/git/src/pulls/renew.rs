@@ -70,7 +70,7 @@ async fn one(context: &Arc<Context>, fleet: &FleetId, pull: Pull) -> Result<(), 
     let number = pull.number;
     let data = if judged.way == Way::Nothing {
         // Somebody has taken it in by hand.
-        Data::PullMerged(PullMerged { number, commit: sides.base.clone() })
+        Data::PullMerged(PullMerged { number, commit: sides.base.clone(), plan: None })
     } else {
         Data::PullUpdated(PullUpdated { number, tip: tip(context, &bench, &sides, &judged).await? })
     };

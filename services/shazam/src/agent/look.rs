@@ -33,16 +33,29 @@ impl Why {
 }
 
 /// Every change of state that one inspection shows, oldest first.
+///
+/// Docker takes the times of one run from different clocks: a process that dies at once can end before it started, by
+/// some milliseconds. Where the times contradict Docker's word for the state, the word counts.
 fn edges(seen: &Container, asked: bool) -> Vec<(i64, Change)> {
     let ended = if asked { Change::Stopped } else { Change::Died };
     let mut edges = vec![(seen.created_ns, Change::Created)];
-    if let Some(started) = seen.started_ns {
+    let mut finished = seen.finished_ns;
+    let mut started = seen.started_ns.map(|at| at.max(seen.created_ns));
+    match (seen.state, started, finished) {
+        (State::Exited | State::Dead | State::Restarting, Some(start), Some(end)) => {
+            finished = Some(end.max(start + 1));
+        }
+        // The end is that of the run before.
+        (State::Running | State::Paused, Some(start), Some(end)) => started = Some(start.max(end + 1)),
+        _ => {}
+    }
+    if let Some(started) = started {
         edges.push((started, Change::Started));
     }
-    if let Some(finished) = seen.finished_ns {
+    if let Some(finished) = finished {
         edges.push((finished, ended));
     }
-    if let (State::Running, Some(health), Some(started)) = (seen.state, seen.health, seen.started_ns) {
+    if let (State::Running, Some(health), Some(started)) = (seen.state, seen.health, started) {
         let at = health.checked_ns.unwrap_or(started).max(started);
         match health.status {
             HealthStatus::Healthy => edges.push((at, Change::Healthy)),
@@ -52,6 +65,10 @@ fn edges(seen: &Container, asked: bool) -> Vec<(i64, Change)> {
     }
     edges.sort_unstable();
     edges
+}
+
+fn is_end(change: Change) -> bool {
+    matches!(change, Change::Stopped | Change::Died)
 }
 
 impl Host {
@@ -105,7 +122,8 @@ impl Host {
         seen: &Container,
         why: Why,
     ) -> bool {
-        for (at_ns, change) in edges(seen, matches!(why, Why::Asked(_) | Why::Mended)) {
+        let over = matches!(seen.state, State::Exited | State::Dead);
+        for (mut at_ns, change) in edges(seen, matches!(why, Why::Asked(_) | Why::Mended)) {
             {
                 let mut told = slot.told();
                 if told.docker_id != seen.id {
@@ -113,6 +131,10 @@ impl Host {
                     told.newest = None;
                     told.health = None;
                     told.live = None;
+                }
+                // What has no time of Docker's own was told right after something else, and so perhaps after the end.
+                if let Some((newest, _)) = told.newest.filter(|(_, it)| over && is_end(change) && !is_end(*it)) {
+                    at_ns = at_ns.max(newest + 1);
                 }
                 let known_health = matches!(change, Change::Healthy | Change::Unhealthy) && told.health == Some(change);
                 if known_health || told.newest.is_some_and(|newest| (at_ns, change) <= newest) {
@@ -218,7 +240,7 @@ impl Host {
         (change, at_ns): (Change, i64),
         why: Why,
     ) -> bool {
-        let ended = matches!(change, Change::Stopped | Change::Died);
+        let ended = is_end(change);
         let (probed, hint) = {
             let told = slot.told();
             (told.probed, told.exit_code)
@@ -240,5 +262,57 @@ impl Host {
         };
         let id = observation_id(&self.node, &seen.id, at_ns, &format!("{change:?}"));
         self.report(&Report::Container(report), id).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use schemas::descriptors::Restart;
+    use schemas::spec::Spec;
+
+    use super::*;
+
+    /// What is told of a container in this state, with times after its creation.
+    fn told(state: State, started_ns: i64, finished_ns: Option<i64>) -> Vec<(i64, Change)> {
+        let seen = Container {
+            id: "1".to_owned(),
+            name: "acme.shop.job".to_owned(),
+            labels: BTreeMap::new(),
+            image: "sha256:1".to_owned(),
+            state,
+            exit_code: None,
+            out_of_memory: false,
+            created_ns: 100,
+            started_ns: Some(started_ns),
+            finished_ns,
+            has_healthcheck: false,
+            health: None,
+            restarts: 0,
+            restart: Restart::No,
+            addresses: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            shown: Spec::default(),
+        };
+        edges(&seen, false)
+    }
+
+    #[test]
+    fn what_has_ended_ended_after_its_start_whatever_the_times_say() {
+        let (created, started, died) = ((100, Change::Created), (300, Change::Started), Change::Died);
+        for state in [State::Exited, State::Dead, State::Restarting] {
+            assert_eq!(told(state, 300, Some(298)), [created, started, (301, died)], "{state}");
+            assert_eq!(told(state, 300, Some(300)), [created, started, (301, died)], "{state}");
+            assert_eq!(told(state, 300, Some(500)), [created, started, (500, died)], "{state}");
+        }
+    }
+
+    #[test]
+    fn what_runs_started_after_its_last_end_and_after_it_was_made() {
+        let (created, died) = ((100, Change::Created), Change::Died);
+        assert_eq!(told(State::Running, 300, Some(200)), [created, (200, died), (300, Change::Started)]);
+        assert_eq!(told(State::Running, 300, Some(302)), [created, (302, died), (303, Change::Started)]);
+        assert_eq!(told(State::Running, 99, None), [created, (100, Change::Started)]);
     }
 }

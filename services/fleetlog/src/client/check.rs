@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
-use schemas::check::{Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, report, wants};
+use schemas::check::{Checked, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, report, wants};
 use serde_json::json;
 
 use super::annotations::annotation;
@@ -27,17 +27,7 @@ pub(super) enum Read {
 
 /// Prints faults, or that there are none. Exit status 1 where there are.
 pub fn run(options: &CheckOptions) -> Result<(), Failure> {
-    let mut found = Vec::new();
-    walk(&options.folder, "", &mut found)?;
-    let files = found.iter().map(|it| TreeFile {
-        path: &it.path,
-        kind: it.kind,
-        content: match &it.content {
-            Read::Bytes(bytes) => Content::Bytes(bytes),
-            Read::TooLarge(size) => Content::TooLarge(*size),
-        },
-    });
-    let (faults, warnings, containers) = match check(files) {
+    let (faults, warnings, containers) = match checked(&options.folder)? {
         Ok(checked) => (Vec::new(), checked.warnings, checked.desired.containers.len()),
         Err(faults) => (faults, Vec::new(), 0),
     };
@@ -56,6 +46,28 @@ pub fn run(options: &CheckOptions) -> Result<(), Failure> {
         CheckFormat::Text => out::line(&report(&faults))?,
     }
     if faults.is_empty() { Ok(()) } else { Err(Failure::Said) }
+}
+
+fn checked(folder: &Path) -> Result<Result<Checked, Vec<Fault>>, Failure> {
+    let mut found = Vec::new();
+    walk(folder, "", &mut found)?;
+    let files = found.iter().map(|it| TreeFile {
+        path: &it.path,
+        kind: it.kind,
+        content: match &it.content {
+            Read::Bytes(bytes) => Content::Bytes(bytes),
+            Read::TooLarge(size) => Content::TooLarge(*size),
+        },
+    });
+    Ok(check(files))
+}
+
+/// The faults of a fleet's folder, and its warnings.
+pub(super) fn folder(folder: &Path) -> Result<(Vec<Fault>, Vec<Fault>), Failure> {
+    Ok(match checked(folder)? {
+        Ok(checked) => (Vec::new(), checked.warnings),
+        Err(faults) => (faults, Vec::new()),
+    })
 }
 
 pub(super) fn warn(warnings: &[Fault]) {

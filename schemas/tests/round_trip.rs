@@ -220,7 +220,7 @@ fn desired() -> impl Strategy<Value = Desired> {
 
 /// A volume, as a whole and in part, and what is none.
 fn mounts(volume: Option<&Name>, size: usize) -> BTreeMap<String, Mount> {
-    let (size, read_only) = (size as u64, size % 2 == 0);
+    let (size, read_only) = (size as u64, size.is_multiple_of(2));
     let mut mounts = BTreeMap::from([
         ("/host".to_owned(), Mount::Host { host: "/srv".to_owned(), read_only }),
         ("/tmp".to_owned(), Mount::Tmpfs { tmpfs: Size(size) }),

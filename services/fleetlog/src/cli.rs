@@ -1,5 +1,6 @@
 //! The words of the command line, and their help.
 
+mod import;
 mod logs;
 mod policy;
 mod profiles;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use schemas::names::FleetId;
 
+pub use self::import::{ComposeOptions, ImportCommand};
 pub use self::logs::LogsOptions;
 pub use self::policy::PolicyCommand;
 pub use self::profiles::{LoginOptions, MemberCommand, ProfileCommand, TokenCommand};
@@ -168,6 +170,9 @@ Examples:
 
 Next: git push")]
     Plan(PlanOptions),
+    /// Begin a fleet from what runs otherwise
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Begin a fleet as a copy of another one, with its history
     #[command(after_help = pulls::FORK)]
     Fork(ForkOptions),

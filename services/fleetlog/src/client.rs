@@ -2,6 +2,7 @@
 
 mod annotations;
 mod check;
+mod compose;
 mod diff;
 mod events;
 mod failed;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 
 pub use self::failure::Failure;
 pub use self::profile::Expires;
-use crate::cli::ClientCommand;
+use crate::cli::{ClientCommand, ImportCommand};
 
 /// Does what was asked, and says why where it could not.
 pub fn main(command: ClientCommand) -> ExitCode {
@@ -46,6 +47,7 @@ pub fn main(command: ClientCommand) -> ExitCode {
         ClientCommand::Replay(options) => replay::run(&options),
         ClientCommand::Check(options) => check::run(&options),
         ClientCommand::Plan(options) => plan::run(&options),
+        ClientCommand::Import(ImportCommand::Compose(options)) => compose::run(&options),
         ClientCommand::Fork(options) => fork::run(&options),
         ClientCommand::Pr(command) => pulls::run(&command),
         ClientCommand::Profile(command) => profile::profile(&command),

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
-use schemas::check::{Broken, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, report, wants, warned};
+use schemas::check::{Broken, Checked, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, report, wants, warned};
 use serde_json::json;
 
 use super::annotations::annotation;
@@ -27,24 +27,7 @@ pub(super) enum Read {
 
 /// Prints faults, or that there are none. Exit status 1 where there are.
 pub fn run(options: &CheckOptions) -> Result<(), Failure> {
-    let mut found = Vec::new();
-    walk(&options.folder, "", &mut found)?;
-    if found.is_empty() {
-        let folder = options.folder.display();
-        return Err(Failure::Failed(format!(
-            "there is no fleet in `{folder}`: expected `fleet.json`, or descriptors such as `containers/api.json`; \
-             another folder is said as `fleetlog check DIR`"
-        )));
-    }
-    let files = found.iter().map(|it| TreeFile {
-        path: &it.path,
-        kind: it.kind,
-        content: match &it.content {
-            Read::Bytes(bytes) => Content::Bytes(bytes),
-            Read::TooLarge(size) => Content::TooLarge(*size),
-        },
-    });
-    let (faults, warnings, containers) = match check(files) {
+    let (faults, warnings, containers) = match checked(&options.folder)? {
         Ok(checked) => (Vec::new(), checked.warnings, checked.desired.containers.len()),
         Err(Broken { faults, warnings }) => (faults, warnings, 0),
     };
@@ -66,6 +49,35 @@ pub fn run(options: &CheckOptions) -> Result<(), Failure> {
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(Failure::Said) }
+}
+
+fn checked(folder: &Path) -> Result<Result<Checked, Broken>, Failure> {
+    let mut found = Vec::new();
+    walk(folder, "", &mut found)?;
+    if found.is_empty() {
+        let folder = folder.display();
+        return Err(Failure::Failed(format!(
+            "there is no fleet in `{folder}`: expected `fleet.json`, or descriptors such as `containers/api.json`; \
+             another folder is said as `fleetlog check DIR`"
+        )));
+    }
+    let files = found.iter().map(|it| TreeFile {
+        path: &it.path,
+        kind: it.kind,
+        content: match &it.content {
+            Read::Bytes(bytes) => Content::Bytes(bytes),
+            Read::TooLarge(size) => Content::TooLarge(*size),
+        },
+    });
+    Ok(check(files))
+}
+
+/// The faults of a fleet's folder, and its warnings.
+pub(super) fn folder(folder: &Path) -> Result<(Vec<Fault>, Vec<Fault>), Failure> {
+    Ok(match checked(folder)? {
+        Ok(checked) => (Vec::new(), checked.warnings),
+        Err(Broken { faults, warnings }) => (faults, warnings),
+    })
 }
 
 pub(super) fn warn(warnings: &[Fault]) {

@@ -30,16 +30,20 @@ fn a_hand_that_meddles_is_seen_and_put_right_where_the_fleet_says_so() {
     // From the push on it heals: what was changed is right again, and stays so.
     shop.write("fleet.json", json!({ "drift": "heal" })).commit("two");
     shop.push(&[]).ok().says(&["1 to update, 1 to restart"]);
+    let ended = |count: usize| {
+        eventually(SEEN, "it is told to be over", || {
+            let events = shop.events();
+            if events.of_type("drift.ended").len() == count { Ok(()) } else { Err(events.to_string()) }
+        });
+    };
+    ended(2);
     let before = shop.container("b")["Id"].clone();
     docker::docker(&["rm", "--force", &shop.name_of("b")]).ok();
     eventually(SEEN, "it is healed", || match shop.find("b") {
         Some(it) if it["Id"] != before && it["State"]["Running"] == true => Ok(()),
         other => Err(format!("{other:?}")),
     });
-    eventually(SEEN, "it is told to be over", || {
-        let events = shop.events();
-        if events.of_type("drift.ended").len() == 3 { Ok(()) } else { Err(events.to_string()) }
-    });
+    ended(3);
     let events = shop.events();
     let (found, planned) = (events.newest("drift.found"), events.newest("rollout.planned"));
     assert_eq!((planned.cause, &planned.data["heals"]), (Some(found.id), &json!(true)));

@@ -55,7 +55,7 @@ fn docker_shows(platform: &Platform, shop: &Fleet<'_>, commit: &str) {
         assert_eq!(labels["fleetlog.fleet"], shop.id());
         assert_eq!(labels["fleetlog.name"], name);
         assert_eq!(labels["fleetlog.commit"], commit);
-        assert!(labels["fleetlog.spec"].as_str().unwrap().starts_with("v1:"), "{labels:#}");
+        assert!(labels["fleetlog.spec"].as_str().unwrap().starts_with("v2:"), "{labels:#}");
         let aliases =
             it["NetworkSettings"]["Networks"][&network]["Aliases"].as_array().expect("it is in the fleet's network");
         assert!(aliases.contains(&json!(name)), "{aliases:?}");

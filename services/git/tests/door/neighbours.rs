@@ -66,9 +66,9 @@ async fn who_may_not_see_the_other_fleet_is_not_told_its_name() {
     for (by, named) in [(None, false), (Some(Who::admin()), true)] {
         let request = PlanRequest { fleet: "acme/shop".parse().unwrap(), candidate: files(), min_position: 0, by };
         let PlanAnswer::Planned(planned) = platform.bus.ask(&request, PATIENCE).await.unwrap() else { panic!() };
-        assert_eq!(planned.warnings.len(), 1, "{:?}", planned.warnings);
-        assert_eq!(planned.warnings[0].code.as_str(), "port-taken");
-        assert_eq!(planned.warnings[0].seen.contains("other/till"), named, "{}", planned.warnings[0]);
+        assert_eq!(planned.refused.len(), 1, "{:?}", planned.refused);
+        assert_eq!(planned.refused[0].code.as_str(), "port-taken");
+        assert_eq!(planned.refused[0].seen.contains("other/till"), named, "{}", planned.refused[0]);
     }
 }
 

@@ -85,7 +85,16 @@ async fn succeeded(platform: &Platform) {
     });
     let (desired, commit) = newest.unwrap();
     let node = "local".parse().unwrap();
-    let planned = RolloutPlanned { commit, desired, observed: desired, epoch: 1, node, steps: vec![], retries: None, heals: false };
+    let planned = RolloutPlanned {
+        commit,
+        desired,
+        observed: desired,
+        epoch: 1,
+        node,
+        steps: vec![],
+        retries: None,
+        heals: false,
+    };
     let (_, rollout) = platform.append(SHOP, None, Data::RolloutPlanned(planned)).await;
     let succeeded = RolloutSucceeded { rollout, duration_ms: 1 };
     platform.append(SHOP, Some(rollout), Data::RolloutSucceeded(succeeded)).await;
@@ -332,14 +341,14 @@ async fn what_is_protected_and_guarded_stays_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_plan_warns_of_it_and_a_fork_begins_with_what_is_desired() {
+async fn a_plan_says_so_and_a_fork_begins_with_what_is_desired() {
     let platform = Platform::started().await;
     let (_, commits) = states(&platform, 2).await;
     roll_back(&platform, None).await;
     let candidate = Candidate::Commit("main".to_owned());
     let question = PlanRequest { fleet: SHOP.parse().unwrap(), candidate, min_position: 0, by: None };
     let PlanAnswer::Planned(planned) = platform.bus.ask(&question, PATIENCE).await.unwrap() else { panic!() };
-    assert_eq!(planned.warnings.iter().map(|it| it.code.as_str()).collect::<Vec<_>>(), ["withdrawn"]);
+    assert_eq!(planned.refused.iter().map(|it| it.code.as_str()).collect::<Vec<_>>(), ["withdrawn"]);
     let question = ForkRequest {
         id: streams::clock::new_id(),
         upstream: SHOP.parse().unwrap(),

@@ -125,7 +125,9 @@ fn what_looks_like_a_descriptor_and_lies_elsewhere_is_told() {
         ("fleet.json/x", "{}"),
         ("volume.json", "{}"),
     ];
-    table(&files, expect![[r#"
+    table(
+        &files,
+        expect![[r#"
         warning: Containers/b.json:1:1: the folder `Containers` is carried and ignored
           expected: `containers/`
           hint: move it if it was meant as a descriptor
@@ -138,16 +140,20 @@ fn what_looks_like_a_descriptor_and_lies_elsewhere_is_told() {
         warning: volume.json:1:1: `volume.json` is carried and ignored
           expected: `volumes/<name>.json`
           hint: move it if it was meant as a descriptor
-        no faults"#]]);
+        no faults"#]],
+    );
     let names = [("containers/A.json", IMAGE), ("containers/B.json", IMAGE), ("containers/a.json", IMAGE)];
-    table(&names, expect![[r#"
+    table(
+        &names,
+        expect![[r#"
         containers/A.json:1:1: bad file name `A.json`
           expected: `containers/<name>.json`, the name a lower-case DNS label such as `web-1`
           hint: `containers/a.json` is there already: take one of both out
         containers/B.json:1:1: bad file name `B.json`
           expected: `containers/<name>.json`, the name a lower-case DNS label such as `web-1`
           hint: rename it to `containers/b.json`
-        2 faults in 2 files"#]]);
+        2 faults in 2 files"#]],
+    );
     for path in ["Containers", "container", "Task", "fleet.json/x", "volume.json", "Volumes.json"] {
         assert!(super::wants(path), "{path}");
     }

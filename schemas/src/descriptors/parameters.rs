@@ -120,6 +120,13 @@ impl Parameter {
         Some(format!("expected {expected}"))
     }
 
+    /// What to say where it is needed and was not given: how to give it, and what it is for.
+    fn missing(&self, key: &Key) -> String {
+        let label = self.label.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
+        let description = self.description.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
+        format!("`{key}`{label} is needed and has no default: give it with --set {key}=…{description}")
+    }
+
     /// The pattern, for a whole text.
     pub(crate) fn whole(&self) -> Result<Option<Regex>, regex_lite::Error> {
         self.pattern.as_ref().map(|it| Regex::new(&format!("^(?:{it})$"))).transpose()
@@ -170,8 +177,7 @@ pub fn fill(
             },
         };
         let Some(value) = value else {
-            let label = parameter.label.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
-            faults.push(format!("`{key}`{label} is needed and has no default"));
+            faults.push(parameter.missing(key));
             continue;
         };
         let made = parameter.kind == ParameterType::Generate && !given.contains_key(key.as_str());

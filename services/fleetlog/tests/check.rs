@@ -52,6 +52,63 @@ fn warnings_are_told_in_every_format_and_are_no_failure() {
 }
 
 #[test]
+fn warnings_stand_beside_faults_in_every_format() {
+    let folder = Folder::new();
+    write(folder.path(), "containers/bad.json", BAD);
+    write(folder.path(), "containers/web.json", DOUBTFUL);
+    let text = check(folder.path(), &[]);
+    assert_eq!(code(&text), 1);
+    assert!(
+        err(&text).starts_with("warning: containers/web.json:2:12: image `demo/tool` has neither"),
+        "{}",
+        err(&text)
+    );
+    assert!(out(&text).ends_with("1 fault in 1 file\n"), "{}", out(&text));
+    let seen: Value = serde_json::from_str(&out(&check(folder.path(), &["--json"]))).unwrap();
+    assert_eq!(
+        (&seen["faults"][0]["code"], &seen["warnings"][0]["code"]),
+        (&"unknown-key".into(), &"unpinned-image".into())
+    );
+    let github = out(&check(folder.path(), &["--format", "github"]));
+    assert!(
+        github.contains("::error file=containers/bad.json") && github.contains("::warning file=containers/web.json"),
+        "{github}"
+    );
+}
+
+#[test]
+fn where_there_is_no_fleet_is_said() {
+    let folder = Folder::new();
+    let empty = check(folder.path(), &[]);
+    assert!(code(&empty) == 1 && err(&empty).contains("there is no fleet in `.`"), "{}", err(&empty));
+    assert_eq!(code(&check(folder.path(), &["nowhere"])), 2);
+    write(folder.path(), "fleet.json", "{}");
+    assert_eq!(code(&check(folder.path(), &[])), 0);
+}
+
+#[test]
+fn what_git_keeps_as_another_repository_is_told_as_at_a_push() {
+    let folder = Folder::new();
+    write(folder.path(), "volumes/data.json", "{}");
+    write(folder.path(), "containers/api.json", GOOD);
+    // Inside a folder of descriptors, not added yet; and a folder of descriptors that Git keeps as a submodule.
+    write(folder.path(), "volumes/inner/.git/HEAD", "ref: refs/heads/main");
+    let git = |arguments: &[&str]| {
+        assert!(Command::new("git").current_dir(folder.path()).args(arguments).status().unwrap().success());
+    };
+    git(&["init", "-q"]);
+    git(&["update-index", "--add", "--cacheinfo", &format!("160000,{},containers", "a".repeat(40))]);
+    let text = check(folder.path(), &[]);
+    assert_eq!(code(&text), 1, "{}", err(&text));
+    for words in [
+        "containers:1:1: a Git submodule where a folder of descriptors should be\n  expected: a folder `containers/`\n  hint: ",
+        "volumes/inner:1:1: a Git submodule where a descriptor should be\n  expected: a file\n  hint: ",
+    ] {
+        assert!(out(&text).contains(words), "{}", out(&text));
+    }
+}
+
+#[test]
 fn a_workflow_shows_each_fault_at_its_line() {
     let folder = Folder::new();
     write(folder.path(), "ops/fleet/containers/web.json", BAD);

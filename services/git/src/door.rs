@@ -140,7 +140,7 @@ fn unreadable(error: OpeningError) -> Problem {
     let status = match &error {
         OpeningError::Intake(IntakeError::Slow(_)) => StatusCode::REQUEST_TIMEOUT,
         OpeningError::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
-        OpeningError::Intake(_) | OpeningError::Nonsense(_) | OpeningError::Options => StatusCode::BAD_REQUEST,
+        OpeningError::Intake(_) | OpeningError::Nonsense(_) => StatusCode::BAD_REQUEST,
     };
     Problem(status, format!("{}\nnothing changed", with_causes(&error)))
 }

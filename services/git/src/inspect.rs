@@ -334,7 +334,7 @@ fn first_deploy(branches: &BTreeMap<String, (Oid, Checked)>) -> Result<String, R
             let wanted = branches.values().next().map_or("main", |(_, checked)| &checked.desired.fleet.deploy);
             Err(Refused::untold(format!(
                 "refused: the first push has to bring the deploy branch, `{wanted}` (`deploy` in fleet.json):\n  \
-                 git push -o create origin {wanted}\nnothing changed"
+                 git push -o create origin HEAD:{wanted}\nnothing changed"
             )))
         }
         [one, another, ..] => Err(Refused::untold(format!(

@@ -30,6 +30,34 @@ pub(crate) struct Opening {
     pub(crate) side_band: Option<usize>,
     /// Whether the client wants to know what became of its refs.
     pub(crate) report: bool,
+    /// What there is too much of: the push is refused for it, and not all of it was read.
+    pub(crate) excess: Option<Excess>,
+}
+
+/// More than a push begins with. These limits are no settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Excess {
+    #[error("the push names more refs and options than fit into {LIMIT} bytes, which is the most: push in parts")]
+    Bytes,
+    #[error(
+        "the push has over {OPTIONS} options, which is the most of `-o`: `allow-destroy` takes several names with commas"
+    )]
+    Options,
+    #[error(
+        "the option `{name}` has {bytes} bytes; {OPTION} is the most of one: a reason is one line of up to 500 characters"
+    )]
+    Option { name: String, bytes: usize },
+}
+
+impl Excess {
+    /// The same as a code for the log, and in the few words that Git shows behind a ref.
+    pub(crate) const fn in_short(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Bytes => ("too-many-refs", "too many refs and options"),
+            Self::Options => ("push-option", "too many push options"),
+            Self::Option { .. } => ("push-option", "a push option is too long"),
+        }
+    }
 }
 
 /// Why there is no opening.
@@ -39,27 +67,46 @@ pub(crate) enum OpeningError {
     Intake(#[from] IntakeError),
     #[error("the request is no push, at a line of it (pkt-line): {0}")]
     Nonsense(&'static str),
-    #[error("the push names more refs and options than fit into {LIMIT} bytes; push in parts")]
+    #[error("{}", Excess::Bytes)]
     TooLong,
-    #[error("the push has over {OPTIONS} options, or one of over {OPTION} bytes")]
-    Options,
 }
 
 impl Opening {
     /// Reads it. What came of the pack with it stays in [`Opening::bytes`].
     pub(crate) async fn read(intake: &mut Intake) -> Result<Self, OpeningError> {
         let mut opening = Self::default();
-        let mut with_options = false;
-        while let Some(line) = opening.line(intake).await? {
-            with_options |= opening.take(&line);
-        }
-        while with_options && let Some(option) = opening.line(intake).await? {
-            if option.len() > OPTION || opening.options.len() == OPTIONS {
-                return Err(OpeningError::Options);
-            }
-            opening.options.push(option);
+        match opening.lines(intake).await {
+            // Its client is known by now: it is answered in Git's own way.
+            Err(OpeningError::TooLong) if !opening.names.is_empty() => opening.excess = Some(Excess::Bytes),
+            read => read?,
         }
         Ok(opening)
+    }
+
+    async fn lines(&mut self, intake: &mut Intake) -> Result<(), OpeningError> {
+        let mut with_options = false;
+        while let Some(line) = self.line(intake).await? {
+            with_options |= self.take(&line);
+        }
+        while with_options && let Some(option) = self.line(intake).await? {
+            if option.len() > OPTION {
+                let name = option.split(|byte| *byte == b'=').next().unwrap_or_default();
+                let name = String::from_utf8_lossy(&name[..name.len().min(20)]).escape_debug().to_string();
+                self.excess = Some(Excess::Option { name, bytes: option.len() });
+            } else if self.options.len() == OPTIONS {
+                self.excess.get_or_insert(Excess::Options);
+            } else {
+                self.options.push(option);
+            }
+        }
+        Ok(())
+    }
+
+    /// A name that stands in it more than once.
+    pub(crate) fn twice(&self) -> Option<&[u8]> {
+        let mut names: Vec<&[u8]> = self.names.iter().map(Vec::as_slice).collect();
+        names.sort_unstable();
+        names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
     }
 
     /// Whether it moves no ref: so a client asks whether it is let in.
@@ -156,6 +203,8 @@ mod tests {
         let mut many = command("refs/heads/main\0push-options");
         many.extend(b"0000");
         many.extend(encode("x").repeat(OPTIONS + 1));
-        assert!(matches!(read(&many).await, Err(OpeningError::Options)));
+        many.extend(b"0000");
+        let opening = read(&many).await.unwrap();
+        assert_eq!((opening.excess, opening.options.len()), (Some(Excess::Options), OPTIONS));
     }
 }

@@ -141,18 +141,33 @@ impl Receive {
                 return Err(Some(Verdict { reason, refused: Refused::untold(message) }));
             }
             tell_at = Instant::now() + TELL_AGAIN;
-            let line = format!(
-                "waiting for {} s: {} pushes are under way, no more at once (`{}`)",
-                waited.as_secs(),
-                limits.pushes,
-                key::PUSHES
-            );
+            let so_far = match waited.as_secs() {
+                0 => String::new(),
+                seconds => format!(", for {seconds} s now"),
+            };
+            let (most, key) = (limits.pushes, key::PUSHES);
+            let line = format!("waiting for a turn{so_far}: {most} pushes are under way, no more at once (`{key}`)");
             self.say(&line).await;
         }
     }
 
     /// Lets Git receive it. Answers why not, where it is us who stop it.
     async fn receive(&mut self, intake: &mut Intake) -> Option<Verdict> {
+        if let Some(excess) = &self.opening.excess {
+            let (code, reason) = excess.in_short();
+            return Some(Verdict {
+                reason: reason.to_owned(),
+                refused: Refused::not_allowed(code, excess.to_string()),
+            });
+        }
+        if let Some(name) = self.opening.twice() {
+            let name = refs::shown(&String::from_utf8_lossy(name));
+            let message = format!("{name} is named twice in this push: expected each ref once");
+            return Some(Verdict {
+                reason: "named twice".to_owned(),
+                refused: Refused::not_allowed("ref-name", message),
+            });
+        }
         if let Err(refused) = refs::few(self.opening.names.len(), self.context.config.limits.refs) {
             return Some(Verdict { reason: "too many refs".to_owned(), refused });
         }

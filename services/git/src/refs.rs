@@ -15,6 +15,9 @@ const TAGS: &str = "refs/tags/";
 /// Bytes of a ref's name at most, well below what a file system takes.
 const NAME: usize = 200;
 
+/// Characters of a ref's name that a message repeats.
+const SHOWN: usize = 60;
+
 /// The branch that a ref is.
 pub(crate) fn branch(name: &str) -> Option<&str> {
     name.strip_prefix(BRANCHES)
@@ -34,7 +37,7 @@ pub(crate) fn parse_line(line: &str) -> Result<RefUpdate, Refused> {
     let ids = oid().zip(oid());
     match (ids, words.next()) {
         (Some((old, new)), Some(name)) => Ok(RefUpdate { name: name.to_owned(), old, new }),
-        _ => Err(Refused::not_allowed("ref-name", format!("cannot read the ref update {line:?}"))),
+        _ => Err(Refused::not_allowed("ref-name", format!("cannot read the ref update {}", shown(line)))),
     }
 }
 
@@ -102,14 +105,23 @@ fn named_well(name: &str) -> Result<(), Refused> {
     let refused = |why: String| Err(Refused::not_allowed("ref-name", why));
     let short = [BRANCHES, TAGS].iter().find_map(|prefix| name.strip_prefix(prefix));
     if short.is_none_or(str::is_empty) {
-        return refused(format!("{name:?} is neither a branch nor a tag: only refs/heads/… and refs/tags/… are kept"));
+        let shown = shown(name);
+        return refused(format!("{shown} is neither a branch nor a tag: only refs/heads/… and refs/tags/… are kept"));
     }
     if name.len() > NAME {
-        return refused(format!("the ref's name {name:?} has {} bytes, at most {NAME} fit", name.len()));
+        return refused(format!("the ref's name {} has {} bytes, at most {NAME} fit", shown(name), name.len()));
     }
     match gix::validate::reference::name(name.into()) {
         Ok(_) => Ok(()),
         Err(error) => refused(format!("{name:?} is not a ref's name: {error}")),
+    }
+}
+
+/// A name in quotes; of a long one its beginning.
+pub(crate) fn shown(name: &str) -> String {
+    match name.char_indices().nth(SHOWN) {
+        None => format!("{name:?}"),
+        Some((cut, _)) => format!("{:?}…", &name[..cut]),
     }
 }
 

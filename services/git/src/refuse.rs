@@ -70,7 +70,11 @@ impl Refused {
 
     /// Git itself has turned it down before any hook, and has said why: its objects are broken, or not all there.
     pub(crate) fn by_git() -> Self {
-        Self::not_allowed("unpack", "Git does not take what was sent, for the reason above")
+        Self::not_allowed(
+            "unpack",
+            "Git does not take what was sent, for the reason above: `git fsck` tells whether your clone is whole, and what \
+             is missing there a new clone has; then push again",
+        )
     }
 
     /// Somebody else was first.

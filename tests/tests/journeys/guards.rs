@@ -69,9 +69,25 @@ fn a_host_port_belongs_to_one_fleet() {
         format!("host port {port}/tcp of node `{}` is published by container `front` of fleet", platform.node());
     shop.push(&["create"]).refused(&[&taken, till.id(), "nothing changed"]);
     let planned = platform.cli(&["plan", shop.path().to_str().unwrap(), "--fleet", shop.id()]);
-    assert!(planned.code == 1 && planned.out.contains(&taken), "{planned:?}");
+    assert_eq!(planned.code, 1, "{planned:?}");
+    for words in [&taken, "1 to create", "a push of it to the deploy branch would be refused"] {
+        assert!(planned.out.contains(words), "{words:?} is expected: {planned:?}");
+    }
     // Once it is given up there, it is free here.
     till.remove("containers/front.json").write("containers/other.json", plain()).commit("two");
     till.push(&[]).ok().says(&["succeeded"]);
     shop.push(&["create"]).ok().says(&["succeeded"]);
+
+    // In a pull request it is a warning beside the plan, and only the merge is refused.
+    till.write("containers/front.json", with(plain(), "ports", json!([format!("127.0.0.1:{port}:80")])))
+        .commit("three");
+    till.push_to(&till.remote(), &[], &["main:refs/heads/back"]).ok();
+    let opened = platform.cli(&["pr", "create", "--from", "back", "--title", "back", "--fleet", till.id()]);
+    let taken = taken.replace("container `front`", "container `web`");
+    assert!(opened.code == 0 && opened.err.contains("warning: containers/front.json:"), "{opened:?}");
+    assert!(opened.err.contains(&taken) && opened.out.contains("1 to create"), "{opened:?}");
+    let (_, pull) = platform.get(&format!("/v1/fleets/{}/pulls/1", till.id()));
+    assert_eq!((&pull["now"]["mergeable"], &pull["now"]["faults"]), (&json!(false), &json!([])), "{pull:#}");
+    let merged = platform.cli(&["pr", "merge", "1", "--fleet", till.id()]);
+    assert!(merged.code == 1 && merged.err.contains(&taken), "{merged:?}");
 }

@@ -78,6 +78,11 @@ fn a_protected_branch_moves_by_what_others_have_approved() {
     pr(&shop, &platform, &ann, &["approve", "1", "--plan", &seen]).ok();
     pr(&shop, &platform, &mia, &["merge", "1"]).ok();
 
+    // The approval that it was merged with stays one.
+    assert_eq!(shown(&shop, &platform, 1)["approvals"][0]["counts"], true);
+    let told = pr(&shop, &platform, &mia, &["show", "1"]).ok();
+    assert!(told.contains("approved by ann\n"), "{told}");
+
     let events = shop.events();
     let (pushed, merged) = (events.newest("git.pushed"), events.only("pull.merged"));
     assert_eq!((merged.position, merged.cause), (pushed.position + 1, Some(pushed.id)));
@@ -122,6 +127,8 @@ fn what_does_not_go_together_is_told_and_not_merged() {
     });
     assert_eq!(told["plan"], Value::Null);
     failed(&pr(&shop, &platform, &mia, &["merge", "2"]), 1, "both sides changed `containers/a.json`");
+    let told = pr(&shop, &platform, &mia, &["show", "2"]).ok();
+    assert!(told.contains("git fetch origin && git merge origin/main"), "{told}");
 
     // Each is sound, and both together are not: a merge commit is checked like a push.
     pr(&shop, &platform, &mia, &["merge", "3"]).ok();

@@ -25,8 +25,8 @@ Examples:
   fleetlog policy set acme policy.json
   fleetlog policy show acme --json > policy.json     to change what is there
 
-The keys are those of `guards` in fleet.json. A push is held to both, key by key to the stricter one. For one push the
-role `owner` may say: git push -o override=\"why\"")]
+The keys are those of `guards` in fleet.json. A push is held to both, key by key to the
+stricter one. For one push the role `owner` may say: git push -o override=\"why\"")]
     Set {
         /// Whose
         #[arg(value_name = "OWNER")]

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::annotations::annotation;
 use super::failure::Failure;
-use super::out;
+use super::{here, out};
 use crate::cli::{CheckFormat, CheckOptions};
 
 /// A file as it was read.
@@ -54,6 +54,15 @@ pub fn run(options: &CheckOptions) -> Result<(), Failure> {
 fn checked(folder: &Path) -> Result<Result<Checked, Broken>, Failure> {
     let mut found = Vec::new();
     walk(folder, "", &mut found)?;
+    let gitlinks = here::submodules(folder);
+    // What Git keeps as another repository, a push brings as such, whatever lies there now.
+    found
+        .retain(|it| !gitlinks.iter().any(|link| it.path.strip_prefix(link).is_some_and(|rest| rest.starts_with('/'))));
+    for path in gitlinks.into_iter().filter(|it| wants(it)) {
+        if !found.iter().any(|known| known.path == path) {
+            found.push(Found { path, kind: EntryKind::Submodule, content: Read::Bytes(Vec::new()) });
+        }
+    }
     if found.is_empty() {
         let folder = folder.display();
         return Err(Failure::Failed(format!(
@@ -102,6 +111,11 @@ pub(super) fn walk(folder: &Path, within: &str, found: &mut Vec<Found>) -> Resul
         if kind.is_symlink() {
             found.push(Found { path, kind: EntryKind::Symlink, content: Read::Bytes(Vec::new()) });
         } else if kind.is_dir() {
+            if entry.path().join(".git").exists() {
+                // Added, it is no folder to Git but another repository.
+                found.push(Found { path, kind: EntryKind::Submodule, content: Read::Bytes(Vec::new()) });
+                continue;
+            }
             walk(&entry.path(), &format!("{path}/"), found)?;
         } else if kind.is_file() {
             let content = read(&entry.path())?;

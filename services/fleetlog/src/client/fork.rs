@@ -1,6 +1,6 @@
 //! `fleetlog fork FROM TO`: begins a fleet as a copy of another one, and asks for its parameters.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::time::Duration;
 
 use schemas::descriptors::{FleetFile, Parameter, ParameterType};
@@ -56,11 +56,51 @@ fn ask(key: &Key, parameter: &Parameter) -> Result<Option<String>, Failure> {
         if parameter.choices.is_empty() { String::new() } else { format!(" ({})", parameter.choices.join(", ")) };
     let default = parameter.default.as_ref().and_then(|it| serde_json::to_value(it).ok());
     let default = default.map(|it| format!(" [{}]", out::value(&it))).unwrap_or_default();
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "{label}{choices}{default}: ").and_then(|()| stderr.flush())?;
-    let mut line = String::new();
-    let read = io::stdin().lock().read_line(&mut line);
-    read.map_err(|error| Failure::Failed(format!("cannot read what was typed: {error}")))?;
-    let typed = line.trim();
-    Ok((!typed.is_empty()).then(|| typed.to_owned()))
+    let question = format!("{label}{choices}{default}: ");
+    asked(&mut io::stdin().lock(), &mut io::stderr().lock(), &question, parameter)
+}
+
+/// Asks until what is typed fits; none: nothing was typed, or nobody types any more.
+fn asked(
+    typing: &mut impl BufRead,
+    screen: &mut impl Write,
+    question: &str,
+    parameter: &Parameter,
+) -> Result<Option<String>, Failure> {
+    loop {
+        write!(screen, "{question}").and_then(|()| screen.flush())?;
+        let mut line = String::new();
+        let read = typing.read_line(&mut line);
+        let read = read.map_err(|error| Failure::Failed(format!("cannot read what was typed: {error}")))?;
+        let typed = line.trim();
+        let wrong = match typed {
+            "" if parameter.default.is_some() || read == 0 => return Ok(None),
+            "" => "it has no default: something has to be typed".to_owned(),
+            typed => match parameter.misfit(&parameter.read(typed)) {
+                None => return Ok(Some(typed.to_owned())),
+                Some(expected) => expected,
+            },
+        };
+        writeln!(screen, "{wrong}")?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_value_that_does_not_fit_is_asked_for_again() {
+        let parameter: Parameter = serde_json::from_value(json!({ "pattern": "[a-z.]+" })).expect("a parameter");
+        let ask = |typed: &str| {
+            let mut screen = Vec::new();
+            let value = asked(&mut typed.as_bytes(), &mut screen, "domain: ", &parameter).expect("an answer");
+            (value, String::from_utf8(screen).expect("text"))
+        };
+        assert_eq!(ask("a.b\n"), (Some("a.b".to_owned()), "domain: ".to_owned()));
+        let again = "domain: expected a text that matches `[a-z.]+`\ndomain: it has no default: something has to be \
+                     typed\ndomain: ";
+        assert_eq!(ask("A!\n\nok\n"), (Some("ok".to_owned()), again.to_owned()));
+        assert_eq!(ask(""), (None, "domain: ".to_owned()));
+    }
 }

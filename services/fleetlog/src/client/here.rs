@@ -80,9 +80,30 @@ pub fn branch() -> Option<String> {
     git(&["symbolic-ref", "--quiet", "--short", "HEAD"]).map(|it| it.trim().to_owned())
 }
 
-/// The first line of the newest commit's message.
+/// Characters of a title at most.
+const TITLE: usize = 200;
+
+/// The first line of the newest commit's message, as far as a title takes it.
 pub fn subject() -> Option<String> {
-    git(&["log", "-1", "--format=%s"]).map(|it| it.trim().to_owned()).filter(|it| !it.is_empty())
+    git(&["log", "-1", "--format=%s"]).map(|it| titled(&it)).filter(|it| !it.is_empty())
+}
+
+/// Without control characters, and cut to what fits.
+fn titled(text: &str) -> String {
+    let text: String =
+        text.trim().chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !c.is_control()).collect();
+    if text.chars().count() <= TITLE {
+        return text;
+    }
+    format!("{}…", text.chars().take(TITLE - 1).collect::<String>().trim_end())
+}
+
+/// Folders of descriptors, as Git knows them below a folder, that are other repositories; none outside a work tree.
+pub fn submodules(folder: &std::path::Path) -> Vec<String> {
+    let folder = folder.to_string_lossy();
+    let listed = git(&["-C", &folder, "ls-files", "--stage", "-z"]).unwrap_or_default();
+    let path = |entry: &str| Some(entry.strip_prefix("160000 ")?.split_once('\t')?.1.to_owned());
+    listed.split('\0').filter_map(path).collect()
 }
 
 /// A moment as the platform takes it: a name that Git knows here becomes its commit. None: now.
@@ -125,6 +146,14 @@ fn decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_subject_becomes_a_title_that_fits() {
+        assert_eq!(titled(" a\tb\u{1b}[31m\u{7} \n"), "a b[31m");
+        let long = titled(&"é".repeat(300));
+        assert!(long.chars().count() == 200 && long.ends_with("é…"), "{long}");
+        assert_eq!(titled(&"x".repeat(200)), "x".repeat(200));
+    }
 
     #[test]
     fn a_remote_tells_the_fleet_the_platform_and_the_token() {

@@ -166,6 +166,11 @@ fn tell(fleet: &FleetId, pull: &Value, options: &FleetOptions) -> Result<(), Fai
     if let Some(said) = now["text"].as_str().filter(|it| !it.is_empty()) {
         out::line(said)?;
     }
+    if now["conflicts"].as_array().is_some_and(|it| !it.is_empty()) {
+        out::line(&format!(
+            "  hint: take `{into}` into the branch and resolve that, then push it:\n    git fetch origin && git merge origin/{into}"
+        ))?;
+    }
     let number = text("number");
     if let Some(plan) = now["plan"].as_str() {
         let fleet = format!("--fleet {fleet} --plan {plan}");

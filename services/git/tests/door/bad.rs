@@ -71,7 +71,7 @@ async fn broken_packs_are_told_what_is_wrong_with_them() {
         (b"this is no pack, and never was", "the pack is damaged after 0 bytes: it does not begin like a pack"),
         (&whole[..whole.len() - 7], "it ends early"),
         (&whole[..whole.len() / 2], "it ends early"),
-        (&flipped, "Git does not take what was sent, for the reason above"),
+        (&flipped, "Git does not take what was sent, for the reason above: `git fsck`"),
         (&torn, "the pack is damaged after "),
     ];
     for (bytes, words) in cases {
@@ -216,5 +216,21 @@ async fn links_submodules_and_strange_file_names_are_refused_where_a_descriptor_
     ann.commit(&[]).await;
     ann.push(&["no-wait"], &["main:other"]).await.good().hides("root:");
     ann.push(&[], &[":other"]).await.good();
+    serves_on(&platform, &ann, &before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ref_that_is_named_twice_or_at_great_length_is_answered_in_short() {
+    let (platform, ann) = shop().await;
+    let before = ann.remote_refs().await;
+    let tip = ann.rev("HEAD").await;
+    let answer = Raw::to(b"refs/heads/x", &tip).and("refs/heads/x", &tip).push(&platform).await;
+    raw::tells(&answer, "\"refs/heads/x\" is named twice in this push: expected each ref once");
+    raw::tells(&answer, "ng refs/heads/x named twice");
+    let long = format!("refs/heads/{}", "x".repeat(5_000));
+    let answer = Raw::to(long.as_bytes(), &tip).pack(&pack(&[])).push(&platform).await;
+    raw::tells(&answer, "\"… has 5011 bytes, at most 200 fit");
+    let said = answer.lines().find(|line| line.contains("has 5011 bytes")).unwrap();
+    assert!(said.len() < 300, "{said}");
     serves_on(&platform, &ann, &before).await;
 }

@@ -268,8 +268,7 @@ async fn a_push_that_waits_for_its_turn_is_told_so_until_its_patience_ends() {
     let said = String::from_utf8(waiting.stderr).unwrap();
     assert!(!waiting.status.success(), "{said}");
     for words in [
-        "remote: waiting for ",
-        " s: 1 pushes are under way, no more at once (`git_pushes`)",
+        "remote: waiting for a turn: 1 pushes are under way, no more at once (`git_pushes`)",
         "remote: too many pushes at once: 1 are under way",
         "within 1.5 s (`git_turn`)",
         "[remote rejected] main -> main (too many pushes at once, try again)",
@@ -340,4 +339,46 @@ async fn a_large_push_streams_through_whatever_its_size() {
     assert!(platform.pushed("acme/shop").await[1].pack.as_ref().unwrap().bytes > (MIB as u64) << 20);
     assert!(grown < 64 << 10, "grown by {grown} KiB");
     assert!(largest < 128 << 10, "children with {largest} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_or_too_long_options_are_told_in_the_terminal() {
+    let (platform, ann) = shop(Limits::default()).await;
+    let before = ann.remote_refs().await;
+    ann.commit(&[("note", "x")]).await;
+    ann.push(&[&format!("reason={}", "x".repeat(5_000))], &["main"])
+        .await
+        .bad()
+        .tells("remote: error: refused: the option `reason` has 5007 bytes; 4096 is the most of one")
+        .tells("remote: nothing changed")
+        .tells("[remote rejected] main -> main (a push option is too long)");
+    left_one(&platform, &ann, &before, "push-option").await;
+    let many: Vec<String> = (0..33).map(|n| format!("allow-destroy=v{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let bob = Workdir::clone_of(&platform.url("acme/shop")).await;
+    bob.commit(&[("note", "y")]).await;
+    bob.push(&many, &["main"])
+        .await
+        .bad()
+        .tells("remote: error: refused: the push has over 32 options, which is the most of `-o`")
+        .tells("[remote rejected] main -> main (too many push options)");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_refs_than_fit_are_told_in_gits_own_way() {
+    let (platform, ann) = shop(Limits::default()).await;
+    let before = ann.remote_refs().await;
+    let tip = ann.rev("HEAD").await;
+    let mut many = Raw::to(b"refs/heads/x", &tip);
+    for n in 0..12_000 {
+        many = many.and(&format!("refs/heads/{}{n}", "x".repeat(100)), &tip);
+    }
+    let answer = many.push(&platform).await;
+    raw::tells(&answer, "HTTP/1.1 200");
+    raw::tells(
+        &answer,
+        "the push names more refs and options than fit into 2097152 bytes, which is the most: push in parts",
+    );
+    raw::tells(&answer, "ng refs/heads/x too many refs and options");
+    left_one(&platform, &ann, &before, "too-many-refs").await;
 }

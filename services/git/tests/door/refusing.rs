@@ -97,7 +97,7 @@ async fn the_first_push_has_to_bring_the_deploy_branch() {
     let ann = Workdir::new(&platform.url("acme/shop")).await;
     ann.commit(&[("containers/db.json", DB)]).await;
     ann.run(&["branch", "prod"]).await.good();
-    ann.push(&["create"], &["prod"]).await.bad().tells("git push -o create origin main");
+    ann.push(&["create"], &["prod"]).await.bad().tells("git push -o create origin HEAD:main");
     left_nothing(&platform).await;
     ann.run(&["checkout", "--quiet", "prod"]).await.good();
     ann.commit(&[("fleet.json", r#"{ "deploy": "prod" }"#)]).await;

@@ -34,7 +34,10 @@ fn a_fork_has_the_history_its_own_values_and_a_way_back() {
 
     let missing = platform.cli_as(&bob, &["fork", from, &to, "--set", "plan=huge"]);
     assert_eq!(missing.code, 2, "{missing:?}");
-    for words in ["`domain` (Domain) is needed and has no default: give it with --set domain=…", "`plan`: expected one of `small`, `large`"] {
+    for words in [
+        "`domain` (Domain) is needed and has no default: give it with --set domain=…",
+        "`plan`: expected one of `small`, `large`",
+    ] {
         assert!(missing.err.contains(words), "{missing:?}");
     }
     let not_theirs = format!("{}/copy", platform.owner());

@@ -175,7 +175,7 @@ fn everything_that_is_wrong_with_parameters_is_told_at_once() {
         &expect![[r#"
             `domian` is no parameter of this fleet: it has `debug`, `domain`, `plan`, `salt`, `size`
             `debug`: expected `true` or `false`
-            `domain` (Domain) is needed and has no default
+            `domain` (Domain) is needed and has no default: give it with --set domain=…
             `plan`: expected one of `small`, `large`
             `salt`: expected nothing: it is made at random
             `size`: expected a number"#]],

@@ -496,7 +496,9 @@ pub async fn memory_above_the_limit_kills(lab: &Lab) {
         simulated.run_out_of_memory(&name).unwrap();
     }
     let seen = lab.until_ended(&name).await;
-    assert_eq!((seen.exit_code, seen.out_of_memory), (Some(137), true));
+    assert_eq!(seen.exit_code, Some(137));
+    // Docker hears of the reason by another way than of the end, and on a busy machine a moment later.
+    lab.until(&name, "killed for want of memory", |seen| seen.out_of_memory).await;
 }
 
 pub async fn calls_run_at_the_same_time(lab: &Lab) {

@@ -157,10 +157,13 @@ async fn ten_thousand_refs_are_refused_and_a_few_of_them_remembered() {
     raw::tells(&answer, "this push moves 10000 refs; `git_refs` allows 1000: push them in parts");
     raw::tells(&answer, "ng refs/heads/b9999 too many refs");
     assert_eq!(platform.refused("acme/shop").await[0].refs.len(), 100);
-    // More than anybody reads is no push any more.
-    let push = (0..20_000).fold(push, |push, n| push.and(&format!("refs/heads/c{n}"), &head));
-    raw::tells(&push.push(&platform).await, "HTTP/1.1 413 ");
     left_one(&platform, &ann, &before, "too-many-refs").await;
+    // More than is read is told as well.
+    let before = ann.remote_refs().await;
+    let push = (0..20_000).fold(push, |push, n| push.and(&format!("refs/heads/c{n}"), &head));
+    raw::tells(&push.push(&platform).await, "the push names more refs and options than fit into 2097152 bytes");
+    assert_eq!(ann.remote_refs().await, before);
+    nothing_left(&platform).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -113,6 +113,7 @@ impl Coordinator {
         self.compared.0.remove(id);
         let Some(fleet) = self.fleets.get(id).filter(|fleet| rests(fleet)) else { return Ok(()) };
         if self.is_full() || !self.nodes.is_there(fleet.desired.agent(), std::time::Instant::now()) {
+            self.compared.later(id, PAUSE);
             return Ok(());
         }
         // What was accepted once and cannot be planned any more is a failed rollout, and not told here.

@@ -93,6 +93,10 @@ impl Platform {
             .env_remove("FLEETLOG_TOKEN")
             .env_remove("FLEETLOG_URL")
             .stdin(Stdio::null());
+        // What a failed test shows has to say why lines were not read and connections ended.
+        if env::var_os("RUST_LOG").is_none() {
+            command.env("RUST_LOG", "info,async_nats=warn,logger::agent=debug,shazam::agent=debug,engine=debug");
+        }
         let pinned = root().join("ops/.tools/bin/nats-server");
         if env::var_os("FLEETLOG_NATS_SERVER").is_none() && pinned.exists() {
             command.env("FLEETLOG_NATS_SERVER", pinned);

@@ -104,13 +104,15 @@ impl Watch {
     }
 
     async fn list(&mut self, scope: &Scope) -> Result<(), EngineError> {
+        let asked = Instant::now();
         let listed = self.engine.list(scope).await?;
         let there: BTreeSet<String> = listed.iter().map(|it| short(&it.id)).collect();
         for it in listed {
             let ran = it.state != State::Created;
             let runs = matches!(it.state, State::Running | State::Paused | State::Restarting);
             self.news_of(&it.id, &it.labels, |news, new| {
-                news.starts += u64::from(runs || (new && ran));
+                news.ran |= runs || (new && ran);
+                news.listed = if runs { Some(asked) } else { news.listed };
                 news.ended = !runs;
             });
         }
@@ -140,9 +142,10 @@ impl Watch {
         }
         match wake.action {
             Action::Create | Action::Start => {
-                let starts = u64::from(wake.action == Action::Start);
+                let started = (wake.action == Action::Start).then_some(wake.at_ns);
                 self.news_of(&wake.id, &wake.labels, |news, _| {
-                    news.starts += starts;
+                    news.ran |= started.is_some();
+                    news.started_ns = news.started_ns.max(started.unwrap_or_default());
                     news.ended = false;
                 });
             }
@@ -165,7 +168,7 @@ impl Watch {
             let seen = self.engine.inspect(&ask.container).await?;
             let ours = self.installation.to_string();
             if let Some(seen) = seen.filter(|it| it.labels.get(INSTALLATION) == Some(&ours)) {
-                self.news_of(&seen.id, &seen.labels, |news, _| news.starts += u64::from(seen.started_ns.is_some()));
+                self.news_of(&seen.id, &seen.labels, |news, _| news.ran |= seen.started_ns.is_some());
             }
         }
         match self.known.get(&key) {
@@ -204,7 +207,7 @@ impl Watch {
             said: self.said.clone(),
             quiet: self.quiet,
             to_its_end: false,
-            ended_ns: None,
+            ended: None,
         };
         self.known.insert(key.clone(), Known { news, asks });
         self.readers.spawn(async move { (key, reader.run().await) });

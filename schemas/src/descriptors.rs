@@ -38,6 +38,7 @@ pub use self::runtime::{Capabilities, Ipc, Log, Pid, Runtime, Ulimit};
 pub use self::task::{Missed, Schedule, Task, TaskLimits, TaskStep, User};
 pub(crate) use self::written::{ALLOW, VALUE};
 use crate::names::{Key, Name};
+use crate::units::Span;
 
 /// The fleet itself: `fleet.json`, which may be absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +59,9 @@ pub struct FleetFile {
     /// What becomes of containers that another hand has changed.
     #[serde(skip_serializing_if = "is_default")]
     pub drift: Drift,
+    /// How long a container whose descriptor is gone is kept, stopped and under another name; `0s`: not at all.
+    #[serde(skip_serializing_if = "is_as_long_as_usual")]
+    pub keep_removed: Span,
     /// What a push to the deploy branch may not bring.
     #[serde(skip_serializing_if = "Guards::is_none")]
     pub guards: Guards,
@@ -66,6 +70,13 @@ pub struct FleetFile {
 /// What is left out where it says no more than its absence.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// How long a removed container is kept where nobody says otherwise: a week.
+const KEEP_REMOVED: Span = Span::seconds(7 * 24 * 3_600);
+
+fn is_as_long_as_usual(keep: &Span) -> bool {
+    *keep == KEEP_REMOVED
 }
 
 /// What becomes of a container that is not as it should be any more.
@@ -81,11 +92,19 @@ pub enum Drift {
     Ignore,
 }
 
+impl FleetFile {
+    /// How long a container whose descriptor is gone is kept; none: it is gone at once.
+    pub fn keeps_removed(&self) -> Option<Span> {
+        Some(self.keep_removed).filter(|it| it.0 > 0)
+    }
+}
+
 impl Default for FleetFile {
     fn default() -> Self {
         Self {
             description: None,
             deploy: "main".to_owned(),
+            keep_removed: KEEP_REMOVED,
             parameters: BTreeMap::new(),
             protect: Protect::default(),
             drift: Drift::default(),

@@ -16,7 +16,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use self::container::{ContainerChange, DriftEnded, DriftFound, ObservationGap, Sighting, ThingChange};
+pub use self::container::{
+    ArchiveEnd, ArchiveRemoved, ContainerArchived, ContainerChange, DriftEnded, DriftFound, ObservationGap, Sighting,
+    ThingChange,
+};
 pub use self::git::{
     DesiredReinstated, DesiredRolledBack, GitPushed, GitRefused, GitRepacked, OverrideUsed, PackRef, RefUpdate, Refusal,
 };
@@ -277,6 +280,8 @@ data! {
     ContainerStopped(ContainerChange), "fleetlog.container.stopped.v1", Container;
     ContainerDied(ContainerChange), "fleetlog.container.died.v1", Container;
     ContainerRemoved(ContainerChange), "fleetlog.container.removed.v1", Container;
+    ContainerArchived(ContainerArchived), "fleetlog.container.archived.v1", Container;
+    ArchiveRemoved(ArchiveRemoved), "fleetlog.archive.removed.v1", Container;
     VolumeCreated(ThingChange), "fleetlog.volume.created.v1", Container;
     VolumeRemoved(ThingChange), "fleetlog.volume.removed.v1", Container;
     NetworkCreated(ThingChange), "fleetlog.network.created.v1", Container;

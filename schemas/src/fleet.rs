@@ -47,6 +47,9 @@ pub struct Fleet {
     /// Containers that are not as they should be although their rollout made them so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub drift: BTreeMap<Name, Drifted>,
+    /// Containers whose descriptor is gone and which are kept for a while, by their name in Docker.
+    #[serde(default)]
+    pub archived: BTreeMap<String, Archived>,
     /// The newest rollouts, oldest first.
     pub rollouts: Vec<Rollout>,
     /// Runs that have not ended, and of which task.
@@ -104,6 +107,21 @@ pub struct ObservedContainer {
     pub exit_code: Option<i64>,
     /// Docker's own time of the newest change that counted, and which it was.
     pub newest: (i64, Change),
+    /// Position of the event that said so.
+    pub since: u64,
+}
+
+/// A container whose descriptor is gone, and which is kept for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archived {
+    /// The descriptor's name.
+    pub container: Name,
+    /// Docker's id.
+    pub docker_id: String,
+    /// Where.
+    pub node: NodeName,
+    /// Until when.
+    pub until: Timestamp,
     /// Position of the event that said so.
     pub since: u64,
 }

@@ -44,6 +44,9 @@ pub struct Plan {
     /// Containers that depend on one of those, directly or not, and are not among them.
     #[serde(default)]
     pub needed_by: Vec<Name>,
+    /// How long containers that are removed are kept under another name; none: they are gone at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_removed: Option<Span>,
     /// How many containers there are or will be.
     #[serde(default)]
     pub containers: u32,

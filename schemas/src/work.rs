@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::descriptors::Condition;
+use crate::event::ArchiveEnd;
 use crate::names::{FleetId, Name, NodeName, Oid};
 use crate::plan::Action;
 use crate::runs::RunReport;
 use crate::spec::{Readiness, Spec, Updatable};
+use crate::units::Span;
 
 /// One step for one agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +40,9 @@ pub struct Command {
     pub action: Action,
     /// The container as it should be; none for a removal.
     pub target: Option<Target>,
+    /// How long a container that is removed is kept under another name; none: it is gone at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Span>,
 }
 
 /// A container as it should be.
@@ -81,6 +86,8 @@ pub enum Report {
     Volume(ThingReport),
     /// A network came or went.
     Network(ThingReport),
+    /// A container whose descriptor is gone is kept for a while, or not any more.
+    Archive(ArchiveReport),
     /// A run moved on.
     Run(RunReport),
     /// The agent watches: what happened in this time it has seen.
@@ -181,6 +188,27 @@ pub struct ThingReport {
     /// Whether it is there now.
     pub exists: bool,
     /// Docker's own time of it, in nanoseconds since 1970.
+    pub at_ns: i64,
+    /// The event `rollout.step` whose work it is, where it is.
+    pub cause: Option<Uuid>,
+}
+
+/// A container whose descriptor is gone is kept for a while, or not any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveReport {
+    /// Whose it is.
+    pub fleet: FleetId,
+    /// The descriptor's name.
+    pub container: Name,
+    /// Its name in Docker.
+    pub name: String,
+    /// Docker's id.
+    pub docker_id: String,
+    /// Until when.
+    pub until: Timestamp,
+    /// Why it is gone; none: it is there.
+    pub end: Option<ArchiveEnd>,
+    /// Docker's or our time of it, in nanoseconds since 1970.
     pub at_ns: i64,
     /// The event `rollout.step` whose work it is, where it is.
     pub cause: Option<Uuid>,

@@ -382,10 +382,10 @@ fn a_removed_container_goes_before_the_one_that_takes_its_port() {
         &files,
         expect![[r#"
             plan: 1 to create, 1 to remove, 2 unchanged
-              - remove     api  its volumes stay
+              - remove     api  its volumes stay; the container is kept, stopped, for 7 days
               + create     web
               = unchanged  db, worker
-            touches 2 of 4 containers, 1 goes for good
+            touches 2 of 4 containers, 1 goes
             api after []
             web after [0]
         "#]],
@@ -400,11 +400,11 @@ fn a_removed_dependant_stops_before_what_it_needed() {
         &files,
         expect![[r#"
             plan: 2 to remove, 1 unchanged
-              - remove     api  its volumes stay
-              - remove     db   its volumes stay
+              - remove     api  its volumes stay; the container is kept, stopped, for 7 days
+              - remove     db   its volumes stay; the container is kept, stopped, for 7 days
               = unchanged  worker
               = volume     data stays, with its data
-            touches 2 of 3 containers, 2 go for good
+            touches 2 of 3 containers, 2 go
             api after []
             db after [0]
         "#]],
@@ -609,12 +609,12 @@ fn the_network_goes_with_the_last_container() {
         &fleet,
         &json!({}),
         expect![[r#"
-        plan: 1 to remove
-          - remove     a  its volumes stay
-          - network    acme.shop, with its last container
-        touches 1 of 1 container, 1 goes for good
-        a after []
-    "#]],
+            plan: 1 to remove
+              - remove     a  its volumes stay; the container is kept, stopped, for 7 days
+              - network    acme.shop, with its last container
+            touches 1 of 1 container, 1 goes
+            a after []
+        "#]],
     );
 }
 
@@ -650,28 +650,28 @@ fn only_an_ephemeral_volume_that_a_push_names_is_destroyed_and_after_its_contain
     destroys(
         &[],
         expect![[r#"
-        plan: 1 to remove
-          - remove     a  its volumes stay
-          = volume     cache stays, with its data; to destroy it: -o allow-destroy=cache
-          = volume     data stays, with its data
-          - network    acme.shop, with its last container
-        touches 1 of 1 container, 1 goes for good
-        a after []
-    "#]],
+            plan: 1 to remove
+              - remove     a  its volumes stay; the container is kept, stopped, for 7 days
+              = volume     cache stays, with its data; to destroy it: -o allow-destroy=cache
+              = volume     data stays, with its data
+              - network    acme.shop, with its last container
+            touches 1 of 1 container, 1 goes
+            a after []
+        "#]],
     );
     // The event cannot hold the others, as the push is refused; should it, the fold knows better.
     let mut fleet = destroys(
         &["cache", "data", "unknown"],
         expect![[r#"
-        plan: 1 to remove, 1 to destroy
-          - remove     a      its volumes stay
-          - destroy    cache  a volume: its data goes for good, as a push allowed
-          = volume     data stays, with its data
-          - network    acme.shop, with its last container
-        touches 1 of 1 container, 1 goes for good, destroys 1 volume
-        a after []
-        cache after [0]
-    "#]],
+            plan: 1 to remove, 1 to destroy
+              - remove     a      its volumes stay; the container is kept, stopped, for 7 days
+              - destroy    cache  a volume: its data goes for good, as a push allowed
+              = volume     data stays, with its data
+              - network    acme.shop, with its last container
+            touches 1 of 1 container, 1 goes, destroys 1 volume
+            a after []
+            cache after [0]
+        "#]],
     );
     assert_eq!(fleet.doomed.iter().map(|it| it.as_str()).collect::<Vec<_>>(), ["cache"]);
     // Once it is gone, nothing is left to be done.
@@ -685,15 +685,15 @@ fn a_volume_that_is_wanted_again_is_not_destroyed() {
     let mut fleet = destroys(
         &["cache"],
         expect![[r#"
-        plan: 1 to remove, 1 to destroy
-          - remove     a      its volumes stay
-          - destroy    cache  a volume: its data goes for good, as a push allowed
-          = volume     data stays, with its data
-          - network    acme.shop, with its last container
-        touches 1 of 1 container, 1 goes for good, destroys 1 volume
-        a after []
-        cache after [0]
-    "#]],
+            plan: 1 to remove, 1 to destroy
+              - remove     a      its volumes stay; the container is kept, stopped, for 7 days
+              - destroy    cache  a volume: its data goes for good, as a push allowed
+              = volume     data stays, with its data
+              - network    acme.shop, with its last container
+            touches 1 of 1 container, 1 goes, destroys 1 volume
+            a after []
+            cache after [0]
+        "#]],
     );
     let back = desired(&json!({ "volumes/cache.json": {} }));
     let data = Data::GitPushed(GitPushed {

@@ -265,18 +265,24 @@ impl<'p> Fleet<'p> {
         end.data["error"].as_str().expect("a failure says why").to_owned()
     }
 
-    /// What `docker inspect` says of the fleet's containers.
+    /// What `docker inspect` says of the fleet's containers; without those that are kept for a while after their removal.
     #[track_caller]
     pub fn containers(&self) -> Vec<Value> {
-        docker::inspect(Thing::Container, &[&self.platform.label(), &format!("fleetlog.fleet={}", self.id)])
+        self.labelled(&[])
+    }
+
+    fn labelled(&self, more: &[&str]) -> Vec<Value> {
+        let (platform, fleet) = (self.platform.label(), format!("fleetlog.fleet={}", self.id));
+        let labels: Vec<&str> = [platform.as_str(), &fleet].into_iter().chain(more.iter().copied()).collect();
+        let mut found = docker::inspect(Thing::Container, &labels);
+        found.retain(|it| !it["Name"].as_str().is_some_and(|it| it.contains(".until-")));
+        found
     }
 
     /// What `docker inspect` says of one container of the fleet; none where there is none. Two fail the test.
     #[track_caller]
     pub fn find(&self, name: &str) -> Option<Value> {
-        let label = format!("fleetlog.name={name}");
-        let fleet = format!("fleetlog.fleet={}", self.id);
-        let found = docker::inspect(Thing::Container, &[&self.platform.label(), &fleet, &label]);
+        let found = self.labelled(&[&format!("fleetlog.name={name}")]);
         assert!(found.len() < 2, "more than one container `{name}`: {found:#?}");
         found.into_iter().next()
     }

@@ -88,6 +88,50 @@ pub struct DriftEnded {
     pub found: Uuid,
 }
 
+/// A container whose descriptor is gone is kept for a while: stopped, and under another name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerArchived {
+    /// The descriptor's name.
+    pub container: Name,
+    /// Its name in Docker from now on.
+    pub name: String,
+    /// Docker's id of the container.
+    pub docker_id: String,
+    /// Until when.
+    pub until: Timestamp,
+    /// Where and when it was seen.
+    #[serde(flatten)]
+    pub seen: Sighting,
+}
+
+/// A container that was kept for a while is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveRemoved {
+    /// The descriptor's name.
+    pub container: Name,
+    /// Its name in Docker.
+    pub name: String,
+    /// Docker's id of the container.
+    pub docker_id: String,
+    /// Why.
+    pub why: ArchiveEnd,
+    /// Where and when it was seen.
+    #[serde(flatten)]
+    pub seen: Sighting,
+}
+
+/// Why a container that was kept for a while is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArchiveEnd {
+    /// Its time was over.
+    Expired,
+    /// A volume of it was removed.
+    Volume,
+    /// Another hand removed it.
+    Seen,
+}
+
 /// A volume or a network came or went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThingChange {

@@ -1,7 +1,7 @@
 //! The fold: how each event changes a fleet. Events that were accepted are facts, so nothing here validates or fails.
 
 use super::{
-    Drifted, Fleet, HealthState, Lines, Observed, ObservedContainer, ObservedTask, ObservedThing, Rollout,
+    Archived, Drifted, Fleet, HealthState, Lines, Observed, ObservedContainer, ObservedTask, ObservedThing, Rollout,
     RolloutStatus, RolloutStepState, RunStatus, State,
 };
 use crate::descriptors::{Changes, Desired, FleetFile};
@@ -35,6 +35,7 @@ impl Fleet {
             doomed: Default::default(),
             observed: Observed::default(),
             drift: Default::default(),
+            archived: Default::default(),
             rollouts: Vec::new(),
             runs_under_way: Default::default(),
         }
@@ -93,6 +94,17 @@ impl Fleet {
                 self.drift.insert(it.container.clone(), drifted);
             }
             Data::DriftEnded(it) => drop(self.drift.remove(&it.container)),
+            Data::ContainerArchived(it) => {
+                let archived = Archived {
+                    container: it.container.clone(),
+                    docker_id: it.docker_id.clone(),
+                    node: it.seen.node.clone(),
+                    until: it.until,
+                    since: event.position,
+                };
+                self.archived.insert(it.name.clone(), archived);
+            }
+            Data::ArchiveRemoved(it) => drop(self.archived.remove(&it.name)),
             Data::VolumeCreated(it) => thing(&mut self.observed.volumes, it, true),
             Data::VolumeRemoved(it) => {
                 thing(&mut self.observed.volumes, it, false);

@@ -63,6 +63,7 @@ pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &Dige
         network: impact::network(fleet, desired, &steps),
         live: impact::live(before, desired, &unchanged),
         needed_by: impact::needed_by(desired, &down),
+        keep_removed: desired.fleet.keeps_removed().filter(|_| steps.iter().any(|it| it.action == Action::Remove)),
         containers: impact::containers(fleet, desired),
         down,
         steps,

@@ -2,6 +2,7 @@
 
 use super::{Action, Down, Live, Plan, Reason, Step};
 use crate::names::Name;
+use crate::units::Span;
 
 /// Names in one line at most; the others are counted.
 const NAMES: usize = 8;
@@ -92,7 +93,10 @@ fn head(plan: &Plan) -> String {
 fn told(plan: &Plan, step: &Step) -> Vec<String> {
     let mut told: Vec<String> = step.reasons.iter().map(Reason::told).collect();
     if step.action == Action::Remove {
-        told.push("its volumes stay".to_owned());
+        told.push(match plan.keep_removed {
+            Some(keep) => format!("its volumes stay; the container is kept, stopped, for {}", long(keep)),
+            None => "its volumes stay".to_owned(),
+        });
     }
     if step.action == Action::Destroy {
         told.push("a volume: its data goes for good, as a push allowed".to_owned());
@@ -131,8 +135,8 @@ fn touched(plan: &Plan) -> Option<String> {
     match count(|action| action == Action::Remove) {
         0 if plan.down.is_empty() => line.push_str(", nothing that runs is stopped"),
         0 => {}
-        1 => line.push_str(", 1 goes for good"),
-        n => line.push_str(&format!(", {n} go for good")),
+        1 => line.push_str(if plan.keep_removed.is_some() { ", 1 goes" } else { ", 1 goes for good" }),
+        n => line.push_str(&format!(", {n} go{}", if plan.keep_removed.is_some() { "" } else { " for good" })),
     }
     match plan.down.as_slice() {
         [] => {}
@@ -175,6 +179,15 @@ fn names(all: &[Name], last: &str) -> String {
         Some((end, [])) => end.clone(),
         Some((end, front)) => format!("{}{last}{end}", front.join(", ")),
         None => String::new(),
+    }
+}
+
+/// A duration as one says it: days where it is some of them.
+fn long(span: Span) -> String {
+    const DAY: u64 = 24 * 3_600_000;
+    match span.0 / DAY {
+        days if days > 1 && span.0.is_multiple_of(DAY) => format!("{days} days"),
+        _ => span.to_string(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::descriptors::Desired;
-use crate::fleet::{Drifted, Fleet, HealthState, ObservedContainer, ObservedTask, State};
+use crate::fleet::{Archived, Drifted, Fleet, HealthState, ObservedContainer, ObservedTask, State};
 use crate::names::{FleetId, Name, Oid};
 
 /// What should be and what was seen. The names are the contract's.
@@ -29,6 +29,8 @@ pub struct FleetState<'a> {
     pub observed: ObservedState<'a>,
     /// Containers that are not as they should be any more.
     pub drift: &'a BTreeMap<Name, Drifted>,
+    /// Containers whose descriptor is gone and which are kept for a while, by their name in Docker.
+    pub archived: &'a BTreeMap<String, Archived>,
 }
 
 /// What was seen.
@@ -78,6 +80,7 @@ impl<'a> FleetState<'a> {
                 tasks: &fleet.observed.tasks,
             },
             drift: &fleet.drift,
+            archived: &fleet.archived,
         }
     }
 }

@@ -79,6 +79,11 @@ impl Engine {
         ask!(self, it => it.update(container, spec).await)
     }
 
+    /// Gives a container another name.
+    pub async fn rename(&self, container: &str, name: &str) -> Result<(), EngineError> {
+        ask!(self, it => it.rename(container, name).await)
+    }
+
     /// Starts a container; one that runs already stays as it is.
     pub async fn start(&self, container: &str) -> Result<(), EngineError> {
         ask!(self, it => it.start(container).await)

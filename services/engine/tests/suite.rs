@@ -69,6 +69,7 @@ suite! {
     a_container_can_join_anothers_network_or_none,
     how_a_container_runs_is_shown,
     what_can_be_changed_while_it_runs_is,
+    a_container_takes_another_name_unless_that_is_taken,
     a_volume_goes_once_nothing_has_it,
     a_network_is_made_once,
     a_network_in_use_stays,

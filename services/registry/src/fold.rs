@@ -2,6 +2,7 @@
 //!
 //! Pure: no clock, no file. The same events give the same rows, ids included, however they were cut into batches.
 
+mod head;
 mod load;
 mod track;
 
@@ -15,7 +16,8 @@ use schemas::names::{FleetId, Owner};
 use schemas::neighbours::{self, Held};
 use schemas::spec::Port;
 
-pub(crate) use self::load::{Head, LoadError, Loaded, LoadedFleet, Stored, StoredRollout, stored_sighting};
+pub(crate) use self::head::Head;
+pub(crate) use self::load::{LoadError, Loaded, LoadedFleet, Stored, StoredRollout, stored_sighting};
 pub(crate) use self::track::Identity;
 use self::track::Track;
 use crate::row::Row;

@@ -5,6 +5,7 @@
 //! removes a volume.
 
 mod apply;
+mod archive;
 mod beat;
 mod destroy;
 mod error;

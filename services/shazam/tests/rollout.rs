@@ -90,7 +90,8 @@ async fn a_change_touches_only_what_changed_and_a_removal_keeps_the_volume() {
 
     let rollout = platform.succeeds(&json!({})).await;
     assert_eq!(rollout.steps.len(), 3);
-    assert!(platform.engine.list(&engine::Scope::default()).await.unwrap().is_empty());
+    let left = platform.engine.list(&engine::Scope::default()).await.unwrap();
+    assert!(left.iter().all(|it| it.name.contains(".until-") && it.state == engine::State::Exited), "{left:#?}");
     assert!(platform.engine.volume("acme.shop.data").await.unwrap().is_some());
     assert!(platform.engine.network("acme.shop").await.unwrap().is_none(), "the network goes with the last container");
     platform
@@ -412,7 +413,7 @@ async fn what_never_became_healthy_is_waited_for_again_and_seen_meanwhile() {
         .await;
     assert!(platform.succeeds(&files).await.steps.is_empty());
     platform.succeeds(&json!({})).await;
-    assert!(platform.engine.list(&engine::Scope::default()).await.unwrap().is_empty(), "leaked");
+    assert_eq!(platform.engine.inspect("acme.shop.sick").await.unwrap(), None, "leaked");
     platform.stop().await;
 }
 

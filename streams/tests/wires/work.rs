@@ -24,6 +24,7 @@ pub fn command(step: u32) -> Command {
         container: "api".parse().unwrap(),
         action: Action::Remove,
         target: None,
+        keep: None,
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken expectation is a failed test")]
 
 mod apart;
+mod archive;
 mod compose;
 mod doors;
 mod drift;

@@ -62,6 +62,13 @@ fn general() -> Value {
                 "found": id(),
                 "since": count(),
             })) },
+            "archived": { "type": "object", "description": "containers whose descriptor is gone and which are kept, stopped, for a while; by their name in Docker", "additionalProperties": object(json!({
+                "container": text(),
+                "docker_id": text(),
+                "node": text(),
+                "until": { "type": "string", "format": "date-time" },
+                "since": count(),
+            })) },
         })),
         "Container": object(json!({
             "state": { "enum": ["created", "running", "exited"], "description": "Docker's word" },

@@ -27,6 +27,9 @@ pub(super) fn optional<T>(outcome: Result<T, EngineError>) -> Result<Option<T>, 
     }
 }
 
+/// How Docker says that another container has a name.
+const NAME_IN_USE: &str = "is already in use by container";
+
 /// The error of making a container.
 pub(super) fn create(name: &str, image: &str, error: Error) -> EngineError {
     match answer(&error) {
@@ -36,12 +39,22 @@ pub(super) fn create(name: &str, image: &str, error: Error) -> EngineError {
         Some((404, message)) if message.contains("network") => {
             EngineError::NotFound { what: format!("the network of container `{name}` ({message})") }
         }
-        Some((409, message)) if message.contains("is already in use by container") => {
-            let by = message.split("by container").nth(1).and_then(|rest| rest.split('"').nth(1)).unwrap_or("unknown");
-            EngineError::NameTaken { name: name.to_owned(), by: by.to_owned() }
-        }
+        Some((409, message)) if message.contains(NAME_IN_USE) => name_taken(name, message),
         _ => plain(&format!("create container `{name}`"), error),
     }
+}
+
+/// The error of giving a container the name `name`.
+pub(super) fn rename(name: &str, what: &str, thing: &str, error: Error) -> EngineError {
+    match answer(&error) {
+        Some((409, message)) if message.contains(NAME_IN_USE) => name_taken(name, message),
+        _ => missing(what, thing)(error),
+    }
+}
+
+fn name_taken(name: &str, message: &str) -> EngineError {
+    let by = message.split("by container").nth(1).and_then(|rest| rest.split('"').nth(1)).unwrap_or("unknown");
+    EngineError::NameTaken { name: name.to_owned(), by: by.to_owned() }
 }
 
 /// The error of starting a container.

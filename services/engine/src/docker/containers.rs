@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, KillContainerOptions, ListContainersOptions, LogsOptions,
-    RemoveContainerOptions, StartContainerOptions, StopContainerOptions, WaitContainerOptions,
+    RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions, WaitContainerOptions,
 };
 use futures_util::{StreamExt, TryStreamExt};
 use schemas::descriptors::Mount;
@@ -100,6 +100,15 @@ impl Docker {
         let body = &create::update(&spec.live(), &spec.limits);
         let call = move |client: bollard::Docker| async move { client.update_container(container, body.clone()).await };
         self.connection.call(&what, CALL, call, classify::missing(&what, &thing)).await
+    }
+
+    /// See [`crate::Engine::rename`].
+    pub async fn rename(&self, container: &str, name: &str) -> Result<(), EngineError> {
+        let (what, thing) = (format!("rename container `{container}`"), format!("container `{container}`"));
+        let options = &RenameContainerOptions { name: name.to_owned() };
+        let call =
+            move |client: bollard::Docker| async move { client.rename_container(container, options.clone()).await };
+        self.connection.call(&what, CALL, call, |error| classify::rename(name, &what, &thing, error)).await
     }
 
     /// See [`crate::Engine::start`].

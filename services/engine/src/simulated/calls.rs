@@ -65,6 +65,11 @@ impl Simulated {
         self.arrive().await?.update(container, spec)
     }
 
+    /// See [`crate::Engine::rename`].
+    pub async fn rename(&self, container: &str, name: &str) -> Result<(), EngineError> {
+        self.arrive().await?.rename(container, name)
+    }
+
     /// See [`crate::Engine::start`].
     pub async fn start(&self, container: &str) -> Result<(), EngineError> {
         self.arrive().await?.start(container)

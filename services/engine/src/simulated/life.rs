@@ -86,6 +86,20 @@ impl World {
         Ok(())
     }
 
+    pub(super) fn rename(&mut self, container: &str, name: &str) -> Result<(), EngineError> {
+        let at_ns = self.now();
+        let before = self.entry(container)?.seen.name.clone();
+        if let Some(taken) = self.containers.get(name) {
+            return Err(EngineError::NameTaken { name: name.to_owned(), by: taken.seen.id.clone() });
+        }
+        if let Some(mut entry) = self.containers.remove(&before) {
+            entry.seen.name = name.to_owned();
+            self.containers.insert(name.to_owned(), entry);
+        }
+        self.tell(name, Action::Rename, at_ns, None);
+        Ok(())
+    }
+
     pub(super) fn start(&mut self, container: &str) -> Result<(), EngineError> {
         let entry = self.entry(container)?;
         if entry.seen.state == State::Running {

@@ -116,6 +116,22 @@ pub async fn what_can_be_changed_while_it_runs_is(lab: &Lab) {
     assert!(matches!(gone, EngineError::NotFound { .. }), "{gone:?}");
 }
 
+pub async fn a_container_takes_another_name_unless_that_is_taken(lab: &Lab) {
+    let (first, second) = (lab.start("first", &lab.spec()).await, lab.start("second", &lab.spec()).await);
+    let id = lab.seen(&first).await.id;
+    let taken = lab.engine.rename(&first, &second).await.unwrap_err();
+    assert_eq!(taken, EngineError::NameTaken { name: second.clone(), by: lab.seen(&second).await.id });
+    let mut wakes = lab.engine.events(&lab.scope()).await.unwrap();
+    let other = lab.name("first.until");
+    lab.engine.rename(&id, &other).await.unwrap();
+    while wakes.next().await.unwrap().action != Action::Rename {}
+    assert_eq!(lab.engine.inspect(&first).await.unwrap(), None);
+    let seen = lab.seen(&other).await;
+    assert_eq!((seen.id, seen.name, seen.state), (id, other, State::Running));
+    let gone = lab.engine.rename(&lab.name("gone"), "x").await.unwrap_err();
+    assert!(matches!(gone, EngineError::NotFound { .. }), "{gone:?}");
+}
+
 pub async fn a_container_can_join_anothers_network_or_none(lab: &Lab) {
     let first = lab.start("first", &lab.spec()).await;
     let nowhere = NetworkAttachment { network: String::new(), alias: String::new() };

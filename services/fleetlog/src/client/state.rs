@@ -28,6 +28,7 @@ pub fn run(options: &StateOptions) -> Result<(), Failure> {
         table.extend(rows);
         out::table("  ", &table)?;
     }
+    archived(&state).iter().try_for_each(|line| out::line(&format!("  {line}")))?;
     drift(&state).iter().try_for_each(|line| out::line(&format!("  {line}")))?;
     for kind in ["volumes", "tasks", "variables"] {
         let names: Vec<_> = members(&state["desired"][kind]).map(|(name, _)| name.as_str()).collect();
@@ -58,6 +59,15 @@ pub fn drift(state: &Value) -> Vec<String> {
         format!("drift: {name}: {} ({action}), since position {}", reasons.collect::<Vec<_>>().join("; "), it["since"])
     };
     members(&state["drift"]).map(line).collect()
+}
+
+/// A line for every container that is kept for a while although its descriptor is gone.
+pub fn archived(state: &Value) -> Vec<String> {
+    let line = |(name, it): (&String, &Value)| {
+        let text = |key: &str| it[key].as_str().unwrap_or("?").to_owned();
+        format!("kept: {} as `{name}` on {}, stopped, until {}", text("container"), text("node"), text("until"))
+    };
+    members(&state["archived"]).map(line).collect()
 }
 
 /// A row for every container that should be or is: name, state, health, node.

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use schemas::descriptors::{Changes, File, Files, Path};
 use schemas::event::{
-    ContainerChange, CoordinatorTook, Data, DesiredRolledBack, Draft, Event, GitPushed, RefUpdate, RolloutFailed,
-    RolloutPlanned, RolloutResumed, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded, RunCancelled,
-    RunFailed, RunQueued, RunSucceeded, Scope, Sighting, StepStatus, ThingChange, Trigger,
+    ArchiveEnd, ArchiveRemoved, ContainerArchived, ContainerChange, CoordinatorTook, Data, DesiredRolledBack, Draft,
+    Event, GitPushed, RefUpdate, RolloutFailed, RolloutPlanned, RolloutResumed, RolloutRetried, RolloutStarted,
+    RolloutStep, RolloutSucceeded, RunCancelled, RunFailed, RunQueued, RunSucceeded, Scope, Sighting, StepStatus,
+    ThingChange, Trigger,
 };
 use schemas::names::Oid;
 use schemas::plan::{Action, Step};
@@ -133,13 +134,27 @@ fn container() -> impl Strategy<Value = Data> {
 }
 
 fn thing() -> impl Strategy<Value = Data> {
-    (0..2_u8, 0..40_i64, 0..4_u8).prop_map(|(name, at, kind)| {
+    (0..2_u8, 0..40_i64, 0..6_u8).prop_map(|(name, at, kind)| {
         let it = ThingChange { name: format!("t{name}"), seen: seen(at) };
         match kind {
             0 => Data::VolumeCreated(it),
             1 => Data::VolumeRemoved(it),
             2 => Data::NetworkCreated(it),
-            _ => Data::NetworkRemoved(it),
+            3 => Data::NetworkRemoved(it),
+            4 => Data::ContainerArchived(ContainerArchived {
+                container: "a".parse().unwrap(),
+                name: it.name,
+                docker_id: "d".to_owned(),
+                until: jiff::Timestamp::UNIX_EPOCH,
+                seen: it.seen,
+            }),
+            _ => Data::ArchiveRemoved(ArchiveRemoved {
+                container: "a".parse().unwrap(),
+                name: it.name,
+                docker_id: "d".to_owned(),
+                why: ArchiveEnd::Expired,
+                seen: it.seen,
+            }),
         }
     })
 }

@@ -139,12 +139,17 @@ impl Host {
         StepError::PortTaken { port, holder, message }
     }
 
-    /// Stops a container of ours and removes it, and tells both.
-    async fn take_away(&self, command: &Command, seen: &Container, slot: &Slot) -> Result<(), StepError> {
+    /// Stops a container of ours, tells it, and waits until what it wrote is read.
+    pub(super) async fn end(&self, command: &Command, seen: &Container, slot: &Slot) -> Result<(), EngineError> {
         self.ask_to_end(seen).await?;
         // Once it is gone, nobody can read what it said last.
         let (told, ()) = tokio::join!(self.tell_stopped(command, seen, slot), self.have_read(seen));
-        told?;
+        told
+    }
+
+    /// Stops a container of ours and removes it, and tells both.
+    async fn take_away(&self, command: &Command, seen: &Container, slot: &Slot) -> Result<(), StepError> {
+        self.end(command, seen, slot).await?;
         self.engine.remove(&seen.id).await?;
         let why = Why::Step(command.cause);
         self.tell_removed(slot, &command.fleet, &command.container, &seen.id, None, why).await;
@@ -202,10 +207,12 @@ impl Host {
     async fn remove(&self, command: &Command, slot: &Slot) -> Result<(), StepError> {
         let name = container_name(&command.fleet, &command.container);
         // A stranger's container of that name is none of ours: ours is gone already.
-        if let Some(seen) = self.engine.inspect(&name).await?
-            && self.is_ours(&seen.labels)
-        {
-            self.take_away(command, &seen, slot).await?;
+        let ours = self.engine.inspect(&name).await?.filter(|seen| self.is_ours(&seen.labels));
+        match (ours, command.keep) {
+            (Some(seen), Some(keep)) => self.put_aside(command, &seen, keep, slot).await?,
+            (Some(seen), None) => self.take_away(command, &seen, slot).await?,
+            (None, Some(_)) => self.tell_put_aside(&name, command.cause).await?,
+            (None, None) => {}
         }
         self.drop_network(&command.fleet).await
     }

@@ -26,6 +26,7 @@ impl Host {
             return Err(StepError::Stranger { kind: "volume", name });
         }
         self.must_be_doomed(command).await?;
+        self.let_go_of_volume(&name).await?;
         // Docker itself refuses one that a container still has, whoever's that is.
         self.engine.remove_volume(&name).await?;
         Ok(())

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::AgentConfig;
+use super::archive::Kept;
 
 /// The label that says whose a thing in Docker is.
 pub const INSTALLATION: &str = "fleetlog.installation";
@@ -49,6 +50,10 @@ pub struct Host {
     pub probes: TaskTracker,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     networks: Mutex<BTreeMap<FleetId, Arc<RwLock<bool>>>>,
+    /// Containers that are kept for a while, as they were told, by their name in Docker.
+    kept: Mutex<BTreeMap<String, Kept>>,
+    /// Another one is kept.
+    pub kept_changed: Notify,
     fence: Mutex<(Uuid, u64)>,
     /// The highest position of a command that was taken; at first, where the log ended when the agent started.
     newest: AtomicU64,
@@ -116,6 +121,8 @@ impl Host {
             probes: TaskTracker::new(),
             slots: Mutex::default(),
             networks: Mutex::default(),
+            kept: Mutex::default(),
+            kept_changed: Notify::new(),
             fence: Mutex::new((Uuid::nil(), 0)),
             newest: AtomicU64::new(head),
         }
@@ -137,6 +144,10 @@ impl Host {
         labels.insert(FLEET.to_owned(), fleet.to_string());
         labels.extend(name.map(|name| (NAME.to_owned(), name.to_string())));
         labels
+    }
+
+    pub(super) fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The slot of a container, by its name in Docker.

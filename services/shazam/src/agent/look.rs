@@ -8,7 +8,7 @@ use schemas::names::{FleetId, Name};
 use schemas::work::{Change, ContainerReport, Report, observation_id};
 use uuid::Uuid;
 
-use super::host::{Host, ON_UNHEALTHY, SPEC, Slot, commit_of, fleet_of};
+use super::host::{Host, ON_UNHEALTHY, SPEC, Slot, commit_of, container_name, fleet_of};
 
 /// What a look is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,9 +77,14 @@ impl Host {
         let slot = self.slot(name);
         let Ok(_busy) = slot.busy.try_lock() else { return Ok(()) };
         slot.missed.store(false, Ordering::Release);
-        if let Some(seen) = self.engine.inspect(name).await?
-            && self.is_ours(&seen.labels)
+        let Some(seen) = self.engine.inspect(name).await? else {
+            self.tell_gone(&slot, name).await;
+            return Ok(());
+        };
+        // Under another name than its own it is not what it was, whatever its labels say.
+        if self.is_ours(&seen.labels)
             && let Some((fleet, container)) = fleet_of(&seen.labels)
+            && container_name(&fleet, &container) == name
         {
             self.tell(&slot, &fleet, &container, &seen, Why::Seen).await;
             if seen.health.is_some_and(|it| it.status == HealthStatus::Unhealthy) {
@@ -87,6 +92,20 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    /// A container of which something was told is not there any more by its name, and nobody saw how. Who calls holds its
+    /// slot.
+    pub(super) async fn tell_gone(&self, slot: &Slot, name: &str) {
+        let docker_id = slot.told().docker_id.clone();
+        let mut tokens = name.splitn(3, '.');
+        let (owner, fleet, container) = (tokens.next(), tokens.next(), tokens.next());
+        let (Some(owner), Some(fleet), Some(container)) = (owner, fleet, container) else { return };
+        if let (false, Ok(fleet), Ok(container)) =
+            (docker_id.is_empty(), format!("{owner}/{fleet}").parse(), container.parse())
+        {
+            self.tell_removed(slot, &fleet, &container, &docker_id, None, Why::Seen).await;
+        }
     }
 
     /// Starts an unhealthy container again, where its descriptor says so. Who calls holds its slot.

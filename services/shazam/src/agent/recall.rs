@@ -40,7 +40,8 @@ pub async fn fleets(host: &Host) -> Result<Vec<Fleet>, AskError> {
 fn is_here(host: &Host, fleet: &Fleet) -> bool {
     let containers = fleet.observed.containers.values().any(|it| it.node == host.node && it.state != State::Removed);
     let things = fleet.observed.volumes.values().chain(fleet.observed.networks.values());
-    containers || things.filter(|it| it.exists).any(|it| it.node == host.node)
+    let archived = fleet.archived.values().any(|it| it.node == host.node);
+    containers || archived || things.filter(|it| it.exists).any(|it| it.node == host.node)
 }
 
 impl Host {

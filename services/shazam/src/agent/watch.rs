@@ -46,6 +46,7 @@ pub async fn run(host: Arc<Host>) -> Result<(), AgentError> {
         host: host.clone(),
         since: None,
         before: "the agent was not running".to_owned(),
+        looked: Timestamp::UNIX_EPOCH,
         paces: BTreeMap::new(),
         later: BTreeMap::new(),
         things: BTreeMap::new(),
@@ -80,6 +81,8 @@ struct Watch {
     since: Option<Timestamp>,
     /// Why they did not before.
     before: String,
+    /// When everything was looked at last.
+    looked: Timestamp,
     paces: BTreeMap<String, Pace>,
     /// Containers that flap, and when they are looked at again.
     later: BTreeMap<String, Instant>,
@@ -114,6 +117,7 @@ impl Watch {
                     next = Instant::now() + EVERY;
                     self.look_at_everything().await
                 }
+                () = self.host.until_one_expires(self.looked) => self.look_at_everything().await,
                 () = tokio::time::sleep_until(mark) => {
                     mark = Instant::now() + MARK;
                     self.mark().await;
@@ -153,6 +157,7 @@ impl Watch {
             slot.missed.store(true, Ordering::Release);
         }
         if wake.action == Action::Destroy {
+            self.host.lost_kept(&wake.name, &wake.id).await;
             if let Ok(_busy) = slot.busy.try_lock() {
                 self.host.tell_removed(&slot, &fleet, &container, &wake.id, Some(wake.at_ns), Why::Seen).await;
             }
@@ -197,16 +202,17 @@ impl Watch {
         let listed = host.engine.list(&host.scope()).await?;
         let there: BTreeSet<String> = listed.iter().map(|it| it.id.clone()).collect();
         self.remember(&there).await;
-        for it in listed {
-            if fleet_of(&it.labels).is_some() {
-                host.look_at(&it.name).await?;
-            }
+        for it in listed.iter().filter(|it| fleet_of(&it.labels).is_some()) {
+            host.look_at(&it.name).await?;
         }
         for (name, docker_id) in host.told() {
-            if !docker_id.is_empty() && !there.contains(&docker_id) {
-                self.gone(&name, &docker_id).await;
+            let is_there = listed.iter().any(|it| it.id == docker_id && it.name == name);
+            if !docker_id.is_empty() && !is_there {
+                host.look_at(&name).await?;
             }
         }
+        self.looked = clock::now();
+        host.look_at_kept(&listed).await?;
         self.look_at_things().await
     }
 
@@ -221,6 +227,7 @@ impl Watch {
             }
         };
         for fleet in fleets {
+            host.remember_kept(&fleet);
             for (container, seen) in &fleet.observed.containers {
                 if seen.node != host.node || seen.state == State::Removed {
                     continue;
@@ -242,18 +249,6 @@ impl Watch {
                     self.things.entry((kind, name.clone())).or_insert((fleet.id.clone(), it.at_ns));
                 }
             }
-        }
-    }
-
-    /// A container that was there is gone, and nobody saw how.
-    async fn gone(&self, name: &str, docker_id: &str) {
-        let slot = self.host.slot(name);
-        let Ok(_busy) = slot.busy.try_lock() else { return };
-        let mut tokens = name.splitn(3, '.');
-        let (owner, fleet, container) = (tokens.next(), tokens.next(), tokens.next());
-        let (Some(owner), Some(fleet), Some(container)) = (owner, fleet, container) else { return };
-        if let (Ok(fleet), Ok(container)) = (format!("{owner}/{fleet}").parse(), container.parse()) {
-            self.host.tell_removed(&slot, &fleet, &container, docker_id, None, Why::Seen).await;
         }
     }
 

@@ -50,6 +50,7 @@ pub fn command(
         container: step.container.clone(),
         action: step.action,
         target,
+        keep: fleet.desired.fleet.keeps_removed().filter(|_| step.action == Action::Remove),
     })
 }
 

@@ -1,11 +1,12 @@
 //! Turns what agents report into events: steps that ended, and changes of state that are news.
 
 use schemas::event::{
-    ContainerChange, Data, DeadWork, Level, RolloutStep, Scope, Sighting, StepStatus, ThingChange, WorkDead,
+    ArchiveRemoved, ContainerArchived, ContainerChange, Data, DeadWork, Level, RolloutStep, Scope, Sighting,
+    StepStatus, ThingChange, WorkDead,
 };
 use schemas::fleet::{Fleet, HealthState, State};
 use schemas::names::NodeName;
-use schemas::work::{Change, ContainerReport, Report, StepReport, ThingReport, observation_id};
+use schemas::work::{ArchiveReport, Change, ContainerReport, Report, StepReport, ThingReport, observation_id};
 use streams::Expected;
 
 use super::Coordinator;
@@ -26,6 +27,8 @@ pub fn sequence(data: &Data) -> u64 {
         Data::VolumeCreated(it) | Data::VolumeRemoved(it) | Data::NetworkCreated(it) | Data::NetworkRemoved(it) => {
             it.seen.obs
         }
+        Data::ContainerArchived(it) => it.seen.obs,
+        Data::ArchiveRemoved(it) => it.seen.obs,
         _ => 0,
     }
 }
@@ -53,6 +56,7 @@ fn is_only_seen(report: &Report) -> bool {
     match report {
         Report::Container(it) => it.cause.is_none(),
         Report::Volume(it) | Report::Network(it) => it.cause.is_none(),
+        Report::Archive(it) => it.cause.is_none(),
         Report::Step(_) | Report::Watched(_) | Report::Run(_) => false,
     }
 }
@@ -88,6 +92,7 @@ impl Coordinator {
             Report::Container(it) => self.container_changed(obs, node, it).await,
             Report::Volume(it) => self.thing_changed(obs, node, it, true).await,
             Report::Network(it) => self.thing_changed(obs, node, it, false).await,
+            Report::Archive(it) => self.archive_changed(obs, node, it).await,
             Report::Watched(it) => self.watched(node, it).await,
             // The tasker's.
             Report::Run(_) => Ok(()),
@@ -200,6 +205,25 @@ impl Coordinator {
             (false, false) => Data::NetworkRemoved(change),
         };
         self.append_observation(Scope::Fleet(it.fleet), subject, id, it.cause, data).await
+    }
+
+    async fn archive_changed(&mut self, obs: u64, node: NodeName, it: ArchiveReport) -> Result<(), CoordinatorError> {
+        let Some(fleet) = self.fleets.get(&it.fleet) else { return Ok(()) };
+        let known = fleet.archived.get(&it.name).is_some_and(|known| known.docker_id == it.docker_id);
+        if known == it.end.is_none() {
+            return Ok(());
+        }
+        // A name says until when, so that one container under one name is kept once, and goes once.
+        let word = if it.end.is_none() { "archived" } else { "archive removed" };
+        let id = observation_id(&node, &format!("{} {}", it.name, it.docker_id), 0, word);
+        let seen = Sighting { node, at_ns: it.at_ns, obs };
+        let ArchiveReport { fleet, container, name, docker_id, until, end, cause, .. } = it;
+        let subject = format!("containers/{container}");
+        let data = match end {
+            None => Data::ContainerArchived(ContainerArchived { container, name, docker_id, until, seen }),
+            Some(why) => Data::ArchiveRemoved(ArchiveRemoved { container, name, docker_id, why, seen }),
+        };
+        self.append_observation(Scope::Fleet(fleet), subject, id, cause, data).await
     }
 
     pub(super) async fn append_observation(

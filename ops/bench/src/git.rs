@@ -5,22 +5,19 @@ mod clone;
 mod crowd;
 mod descriptors;
 mod large;
-mod table;
-
-use std::time::Instant;
 
 use anyhow::bail;
 
-use self::table::{Line, Table};
 use crate::report::Report;
 use crate::rows;
+use crate::table::{Line, Room, Table};
 
 /// Every row that can be measured alone, and the size that it has where nobody says another one.
 const ROWS: [(&str, usize); 5] = [("push", 0), ("check", 1_000), ("large", 300), ("clone", 32), ("crowd", 20)];
 
 /// `git [PAIRS [ROW [SIZE]]]`: all rows are written, one alone is printed.
 pub fn measure(pairs: usize, row: Option<&str>, size: Option<usize>) -> anyhow::Result<()> {
-    let mut table = Table::new(pairs);
+    let mut table = Table::new(Room::Git, pairs);
     let Some(row) = row else {
         for (row, size) in ROWS {
             one(row, size, pairs, &mut table)?;
@@ -47,19 +44,12 @@ fn one(row: &str, size: usize, pairs: usize, table: &mut Table) -> anyhow::Resul
 /// A push that changes nothing: the rows of the general report.
 fn pushes(pairs: usize, table: &mut Table) -> anyhow::Result<()> {
     let mut report = Report::new(pairs);
-    rows::nothing_changed(pairs, &mut report)?;
+    rows::nothing_changed(1, pairs, &mut report)?;
     for (row, limit) in report.rows.into_iter().zip([15, 30]) {
         let reach = format!("at most {limit} ms more");
         table.lines.push(Line::of_row(row, "push", reach));
     }
     Ok(())
-}
-
-/// How long it takes, in milliseconds.
-fn milliseconds(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
-    let begun = Instant::now();
-    work()?;
-    Ok(begun.elapsed().as_secs_f64() * 1_000.0)
 }
 
 /// Text that does not compress, of so many bytes.

@@ -1,5 +1,5 @@
 //! Measures fleetlog against bare programs that do the same work, in interleaved pairs on one machine.
-//! Reads nothing; writes `ops/bench/RESULTS.md`, `RESULTS-logs.md` and `RESULTS-git.md`. Uses the harness of `tests/` as its user.
+//! Reads nothing; writes `ops/bench/RESULTS.md`, `RESULTS-logs.md`, `RESULTS-git.md` and `RESULTS-rollout.md`. Uses the harness of `tests/` as its user.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a tool for developers")]
 
 mod backend;
@@ -11,9 +11,11 @@ mod metrics;
 mod phases;
 mod registry;
 mod report;
+mod rollout;
 mod rows;
 mod runs;
 mod stats;
+mod table;
 
 use std::env;
 
@@ -22,8 +24,10 @@ use anyhow::Context;
 use crate::bare::Bare;
 use crate::report::Report;
 
-/// Pairs of a row of the Git door.
+/// Pairs of a row of the Git door, or of a rollout.
 const PAIRS: u64 = 20;
+/// Containers of a fleet.
+const CONTAINERS: usize = 50;
 /// Scrapes that are timed.
 const SCRAPES: usize = 200;
 /// Lines that are searched.
@@ -49,6 +53,10 @@ fn main() -> anyhow::Result<()> {
         let size = words.get(3).map(|text| text.parse()).transpose().context("the size is not a number")?;
         return git::measure(usize::try_from(number(1, PAIRS)?)?, words.get(2).map(String::as_str), size);
     }
+    if words.first().is_some_and(|it| it == "rollout") {
+        let size = words.get(3).map(|text| text.parse()).transpose().context("the size is not a number")?;
+        return rollout::measure(usize::try_from(number(1, PAIRS)?)?, words.get(2).map(String::as_str), size);
+    }
     let pairs = usize::try_from(number(0, 10)?)?;
     let mut report = Report::new(pairs);
     // One room alone is printed, and not written.
@@ -65,9 +73,9 @@ fn main() -> anyhow::Result<()> {
 
 fn all(pairs: usize, mut report: Report) -> anyhow::Result<()> {
     let bare = Bare::connect()?;
-    rows::many_containers(&bare, pairs, &mut report)?;
-    rows::one_of_many(&bare, pairs, &mut report)?;
-    rows::nothing_changed(pairs, &mut report)?;
+    rows::many_containers(&bare, CONTAINERS, pairs, &mut report)?;
+    rows::one_of_many(&bare, CONTAINERS, pairs, &mut report)?;
+    rows::nothing_changed(1, pairs, &mut report)?;
     runs::first_output(pairs, &mut report)?;
     registry::rows(EVENTS, pairs.min(3), &mut report)?;
     drain::row(DRAINED, pairs, &mut report)?;

@@ -12,14 +12,12 @@ use crate::bare::Bare;
 use crate::phases::of_newest_push;
 use crate::report::{Report, Row};
 
-const CONTAINERS: usize = 50;
-
 fn container(round: usize) -> Value {
     json!({ "image": IMAGE, "command": forever(":"), "env": { "ROUND": round.to_string() } })
 }
 
-fn write_all(fleet: &Fleet<'_>) {
-    for index in 0..CONTAINERS {
+fn write_all(fleet: &Fleet<'_>, count: usize) {
+    for index in 0..count {
         fleet.write(&format!("containers/c{index:02}.json"), container(0));
     }
 }
@@ -32,7 +30,8 @@ fn remove_all(fleet: &Fleet<'_>) {
     fleet.rollout_of(&commit);
 }
 
-fn milliseconds(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+/// How long it takes, in milliseconds.
+pub fn milliseconds(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
     let begun = Instant::now();
     work()?;
     Ok(begun.elapsed().as_secs_f64() * 1_000.0)
@@ -47,15 +46,16 @@ fn pushed(fleet: &Fleet<'_>, options: &[&str]) -> anyhow::Result<f64> {
     })
 }
 
-/// 50 containers created and started by one push.
-pub fn many_containers(bare: &Bare, pairs: usize, report: &mut Report) -> anyhow::Result<()> {
+/// Many containers created and started by one push.
+pub fn many_containers(bare: &Bare, count: usize, pairs: usize, report: &mut Report) -> anyhow::Result<()> {
     let platform = Platform::start();
     report.engine = bare.version()?;
-    let mut row = Row::new("50 containers created and started by one push", "the same Docker calls, 8 at a time");
+    let what = format!("{count} containers created and started by one push");
+    let mut row = Row::new(&what, "the same Docker calls, 8 at a time");
     for pair in 0..pairs {
         let fleet = platform.fleet(&format!("many-{pair}"));
-        write_all(&fleet);
-        fleet.commit("fifty");
+        write_all(&fleet, count);
+        fleet.commit("all of them");
         let prefix = format!("{}.bare-{pair}", platform.owner());
         // Who goes first changes from pair to pair.
         let (mut ours, mut theirs) = (0.0, 0.0);
@@ -65,8 +65,8 @@ pub fn many_containers(bare: &Bare, pairs: usize, report: &mut Report) -> anyhow
                 row.phases.push(of_newest_push(&fleet.events(), ours));
                 remove_all(&fleet);
             } else {
-                theirs = milliseconds(|| bare.create(&prefix, CONTAINERS, &forever(":")))?;
-                bare.take_away(&prefix, CONTAINERS)?;
+                theirs = milliseconds(|| bare.create(&prefix, count, &forever(":")))?;
+                bare.take_away(&prefix, count)?;
             }
         }
         row.add(ours, theirs);
@@ -75,18 +75,19 @@ pub fn many_containers(bare: &Bare, pairs: usize, report: &mut Report) -> anyhow
     Ok(())
 }
 
-/// One of 50 changed, running again.
-pub fn one_of_many(bare: &Bare, pairs: usize, report: &mut Report) -> anyhow::Result<()> {
+/// One of many changed, running again.
+pub fn one_of_many(bare: &Bare, count: usize, pairs: usize, report: &mut Report) -> anyhow::Result<()> {
     let platform = Platform::start();
     let fleet = platform.fleet("many");
-    write_all(&fleet);
-    fleet.commit("fifty");
+    write_all(&fleet, count);
+    fleet.commit("all of them");
     fleet.push(&["create"]).ok();
     let prefix = format!("{}.bare", platform.owner());
-    bare.create(&prefix, CONTAINERS, &forever(":"))?;
-    let mut row = Row::new("1 of 50 changed, running again", "the bare stop, remove, create, start calls");
+    bare.create(&prefix, count, &forever(":"))?;
+    let what = format!("1 of {count} changed, running again");
+    let mut row = Row::new(&what, "the bare stop, remove, create, start calls");
     for pair in 0..pairs {
-        let index = pair % CONTAINERS;
+        let index = pair % count;
         fleet.write(&format!("containers/c{index:02}.json"), container(pair + 1)).commit("one");
         let (mut ours, mut theirs) = (0.0, 0.0);
         for turn in 0..2 {
@@ -100,20 +101,23 @@ pub fn one_of_many(bare: &Bare, pairs: usize, report: &mut Report) -> anyhow::Re
         row.add(ours, theirs);
     }
     report.rows.push(row);
-    bare.take_away(&prefix, CONTAINERS)?;
+    bare.take_away(&prefix, count)?;
     Ok(())
 }
 
-/// A push that changes nothing, against the same push to `git http-backend`.
-pub fn nothing_changed(pairs: usize, report: &mut Report) -> anyhow::Result<()> {
+/// A push that changes nothing about so many containers, against the same push to `git http-backend`.
+pub fn nothing_changed(count: usize, pairs: usize, report: &mut Report) -> anyhow::Result<()> {
     let platform = Platform::start();
     let backend = Backend::start()?;
     for (what, options) in [("not waiting (`-o no-wait`)", ["no-wait"].as_slice()), ("waiting", &[])] {
-        let mut row = Row::new(&format!("a push that changes nothing, {what}"), "the same push to `git http-backend`");
+        let containers = if count == 1 { "1 container".to_owned() } else { format!("{count} containers") };
+        let what = format!("a push that changes nothing about {containers}, {what}");
+        let mut row = Row::new(&what, "the same push to `git http-backend`");
         let fleet = platform.fleet(if options.is_empty() { "waiting" } else { "not-waiting" });
         let name = fleet.id().replace('/', "-");
         let url = backend.repository(&name)?;
-        fleet.write("containers/a.json", container(0)).commit("one");
+        write_all(&fleet, count);
+        fleet.commit("all of them");
         fleet.push(&["create"]).ok();
         fleet.push_to(&url, &[], &["main"]).ok();
         for pair in 0..pairs {
@@ -136,6 +140,7 @@ pub fn nothing_changed(pairs: usize, report: &mut Report) -> anyhow::Result<()> 
             row.add(ours, theirs);
         }
         report.rows.push(row);
+        remove_all(&fleet);
     }
     report.idle = resident(platform.pid());
     Ok(())

@@ -6,9 +6,10 @@ use anyhow::ensure;
 use tests::Platform;
 use tests::descriptors::plain;
 
-use super::table::{Line, Table};
-use super::{milliseconds, noise};
+use super::noise;
 use crate::backend::Backend;
+use crate::rows::milliseconds;
+use crate::table::{Line, Table};
 
 /// Commits of the history that is cloned.
 const COMMITS: usize = 50;

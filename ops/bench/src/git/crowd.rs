@@ -7,9 +7,9 @@ use anyhow::{Context, ensure};
 use serde_json::json;
 use tests::{Fleet, Platform};
 
-use super::milliseconds;
-use super::table::{Line, Table};
 use crate::backend::Backend;
+use crate::rows::milliseconds;
+use crate::table::{Line, Table};
 
 /// One pusher's work tree, and where it pushes to.
 struct Pusher<'p> {

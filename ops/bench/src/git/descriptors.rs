@@ -10,8 +10,8 @@ use schemas::plan::{describe, plan};
 use schemas::spec::DigestKey;
 use serde_json::json;
 
-use super::milliseconds;
-use super::table::{Line, Table};
+use crate::rows::milliseconds;
+use crate::table::{Line, Table};
 
 /// How many times as many the longer tree has.
 const TIMES: usize = 10;

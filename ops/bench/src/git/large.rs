@@ -7,7 +7,7 @@ use tests::Platform;
 use tests::descriptors::plain;
 
 use super::noise;
-use super::table::{Line, Table};
+use crate::table::{Line, Table};
 
 /// Megabytes of one file: far below what a blob may have.
 const FILE: usize = 10;

@@ -1,4 +1,4 @@
-//! `RESULTS-git.md`: a line a row, with the command that measures it alone.
+//! The results of one room in a file of their own: a line a row, with the command that measures it alone.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,8 +8,35 @@ use tests::root;
 use crate::report::Row;
 use crate::stats::{Median, median};
 
+/// What is measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// Pushes, clones, checks.
+    Git,
+    /// From a push to what runs.
+    Rollout,
+}
+
+impl Room {
+    /// Its word on the command line, and in the name of its file.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Git => "git",
+            Self::Rollout => "rollout",
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Git => "The Git door",
+            Self::Rollout => "Rollouts",
+        }
+    }
+}
+
 /// All that was measured.
 pub struct Table {
+    room: Room,
     pairs: usize,
     /// In the order in which they were measured.
     pub lines: Vec<Line>,
@@ -22,7 +49,7 @@ pub struct Line {
     what: String,
     against: String,
     unit: &'static str,
-    row: &'static str,
+    row: String,
     reach: String,
     ours: Vec<f64>,
     theirs: Vec<f64>,
@@ -30,15 +57,15 @@ pub struct Line {
 
 impl Line {
     /// A comparison without any pair yet; `row` is its word on the command line.
-    pub fn new(what: String, against: &str, unit: &'static str, row: &'static str, reach: &str) -> Self {
-        let (against, reach) = (against.to_owned(), reach.to_owned());
+    pub fn new(what: String, against: &str, unit: &'static str, row: &str, reach: &str) -> Self {
+        let (against, row, reach) = (against.to_owned(), row.to_owned(), reach.to_owned());
         Self { what, against, unit, row, reach, ours: Vec::new(), theirs: Vec::new() }
     }
 
     /// One that was measured for the general report, in milliseconds.
-    pub fn of_row(from: Row, row: &'static str, reach: String) -> Self {
+    pub fn of_row(from: Row, row: &str, reach: String) -> Self {
         let (what, against, ours, theirs) = from.into_parts();
-        Self { what, against: against.to_owned(), unit: "ms", row, reach, ours, theirs }
+        Self { what, against: against.to_owned(), unit: "ms", row: row.to_owned(), reach, ours, theirs }
     }
 
     /// Adds a pair.
@@ -48,7 +75,7 @@ impl Line {
         self.theirs.push(theirs);
     }
 
-    fn text(&self) -> String {
+    fn text(&self, room: Room) -> String {
         let pairs = || self.ours.iter().zip(&self.theirs);
         let ratio = median(&pairs().map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>());
         let more = median(&pairs().map(|(ours, theirs)| ours - theirs).collect::<Vec<_>>());
@@ -63,7 +90,7 @@ impl Line {
             format!("{:.2}× ({:.2}–{:.2})", ratio.middle, ratio.low, ratio.high),
             format!("{} {unit}", number(more)),
             self.reach.clone(),
-            format!("`ops/bench/run git {pairs} {}`", self.row),
+            format!("`ops/bench/run {} {pairs} {}`", room.word(), self.row),
         ]
         .into_iter()
         .fold("|".to_owned(), |line, cell| format!("{line} {cell} |"))
@@ -72,8 +99,8 @@ impl Line {
 
 impl Table {
     /// A table without lines.
-    pub fn new(pairs: usize) -> Self {
-        Self { pairs, lines: Vec::new(), notes: Vec::new() }
+    pub fn new(room: Room, pairs: usize) -> Self {
+        Self { room, pairs, lines: Vec::new(), notes: Vec::new() }
     }
 
     /// Prints it.
@@ -82,24 +109,26 @@ impl Table {
         Ok(())
     }
 
-    /// Writes `RESULTS-git.md` and prints it.
+    /// Writes the room's file and prints it.
     pub fn write(&self) -> anyhow::Result<()> {
         let text = self.text()?;
         println!("{text}");
-        Ok(fs::write(root().join("ops/bench/RESULTS-git.md"), text)?)
+        Ok(fs::write(root().join(format!("ops/bench/RESULTS-{}.md", self.room.word())), text)?)
     }
 
     fn text(&self) -> anyhow::Result<String> {
         let processors = std::thread::available_parallelism()?;
         let mut text = format!(
-            "# The Git door\n\nMade by `ops/bench/run git {}` on {processors} processors, release build. Interleaved pairs; who goes first changes from \
+            "# {}\n\nMade by `ops/bench/run {} {}` on {processors} processors, release build. Interleaved pairs; who goes first changes from \
              pair\nto pair. Figures and ratios are medians; in brackets the interval that holds the median 19 times in 20 (below six\n\
              pairs: the lowest and the highest).\n\n\
              | what | against | pairs | fleetlog | against it | ratio | more | to reach | alone |\n|---|---|---|---|---|---|---|---|---|\n",
+            self.room.title(),
+            self.room.word(),
             self.pairs,
         );
         for line in &self.lines {
-            writeln!(text, "{}", line.text())?;
+            writeln!(text, "{}", line.text(self.room))?;
         }
         for note in &self.notes {
             writeln!(text, "\n{note}")?;

@@ -29,7 +29,7 @@ pub use self::desired::{Changes, Desired, File, Files};
 pub use self::guards::{Day, Guard, Guards, Window};
 pub use self::mount::Mount;
 pub(crate) use self::mount::ONE_OF;
-pub use self::needs::{Condition, Needs};
+pub use self::needs::{Condition, Needed, Needs};
 pub use self::node::Node;
 pub use self::parameters::{
     GROUP as PARAMETERS, Parameter, ParameterType, ParameterValue, Protect, Pushers, fill as fill_parameters,

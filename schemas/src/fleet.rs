@@ -105,6 +105,12 @@ pub struct ObservedContainer {
     pub live: Option<Updatable>,
     /// How it ended.
     pub exit_code: Option<i64>,
+    /// Docker's own time when it was made; 0: nobody saw that.
+    #[serde(default)]
+    pub created_ns: i64,
+    /// Docker's own time when it was started last; 0: nobody saw that.
+    #[serde(default)]
+    pub started_ns: i64,
     /// Docker's own time of the newest change that counted, and which it was.
     pub newest: (i64, Change),
     /// Position of the event that said so.

@@ -72,6 +72,9 @@ pub struct Need {
     pub condition: Condition,
     /// How to know that it is.
     pub readiness: Readiness,
+    /// Whether the container is started again once this one was made anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restart_with: bool,
 }
 
 /// What an agent publishes on `obs.<node>`.

@@ -728,3 +728,44 @@ fn what_a_push_may_not_destroy_is_told_by_name() {
     "#]]
     .assert_eq(&(told.join("\n") + "\n"));
 }
+
+/// `api` says that it is started again with `db`, `web` needs `api`, `job` needs `db` as well and says nothing.
+fn with_restart(image: &str) -> Value {
+    json!({
+        "containers/db.json": { "image": image },
+        "containers/api.json": { "image": "api:1", "needs": { "db": { "restart_with": true } } },
+        "containers/web.json": { "image": "web:1", "needs": { "api": { "condition": "started", "restart_with": true } } },
+        "containers/job.json": { "image": "job:1", "needs": ["db"] },
+    })
+}
+
+#[test]
+fn what_says_so_is_started_again_with_what_it_needs() {
+    let fleet = running(&with_restart("db:1"));
+    check(&fleet, &with_restart("db:2"), expect![[r#""#]]);
+}
+
+#[test]
+fn what_was_started_before_what_it_needs_was_made_anew_is_started_again_once() {
+    let files = with_restart("db:1");
+    let mut fleet = running(&files);
+    let spec = |name: &str| {
+        let spec = spec::render(&id(), &name.parse().unwrap(), &desired(&files)).unwrap();
+        Some(spec::digest(&key(), &spec))
+    };
+    let anew = |at_ns| ContainerChange { docker_id: "another".to_owned(), ..change("db", at_ns, spec("db")) };
+    let api = |at_ns| change("api", at_ns, spec("api"));
+    let steps = |fleet: &Fleet| plan(fleet, &desired(&files), &key()).unwrap().steps;
+    fleet.apply(&event(90, Data::ContainerStarted(api(20))));
+    fleet.apply(&event(91, Data::ContainerHealthy(api(21))));
+    assert_eq!(steps(&fleet), []);
+    fleet.apply(&event(92, Data::ContainerCreated(anew(30))));
+    fleet.apply(&event(93, Data::ContainerStarted(anew(31))));
+    fleet.apply(&event(94, Data::ContainerHealthy(anew(32))));
+    let again: Vec<_> = steps(&fleet).into_iter().map(|it| (it.container.to_string(), it.action)).collect();
+    assert_eq!(again, [("api".to_owned(), Action::Restart)]);
+    fleet.apply(&event(95, Data::ContainerStopped(api(40))));
+    fleet.apply(&event(96, Data::ContainerStarted(api(41))));
+    fleet.apply(&event(97, Data::ContainerHealthy(api(42))));
+    assert_eq!(steps(&fleet), []);
+}

@@ -242,7 +242,7 @@ fn connect(desired: &mut Desired) {
         container.ports = vec![format!("127.0.0.1:{port}:80"), format!("{port}:{{{{ variables.fixed.two }}}}/udp")];
         container.volumes = mounts(volume.as_ref(), before.len());
         if let Some(last) = before.last() {
-            container.needs.0.insert(last.clone(), Condition::Started);
+            container.needs.0.insert(last.clone(), Condition::Started.into());
             container.env.insert(
                 "PEER".to_owned(),
                 format!("{{{{ containers.{last}.host }}}}:{{{{containers.{last}.ports.80}}}}"),

@@ -272,6 +272,10 @@ impl Observed {
             Change::Unhealthy => Some(HealthState::Unhealthy),
             _ => None,
         };
+        let at = |which: Change, known: fn(&ObservedContainer) -> i64| match change == which {
+            true => it.seen.at_ns,
+            false => same.map(known).unwrap_or_default(),
+        };
         let container = ObservedContainer {
             state,
             health,
@@ -282,6 +286,8 @@ impl Observed {
             commit: it.commit.clone().or_else(|| same.and_then(|known| known.commit.clone())),
             live: it.live.clone().or_else(|| same.and_then(|known| known.live.clone())),
             exit_code: if change == Change::Updated { same.and_then(|known| known.exit_code) } else { it.exit_code },
+            created_ns: at(Change::Created, |known| known.created_ns),
+            started_ns: at(Change::Started, |known| known.started_ns),
             newest: (it.seen.at_ns, change),
             since: event.position,
         };

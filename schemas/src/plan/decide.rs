@@ -46,6 +46,7 @@ pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &Dige
         }
     }
     join(desired, &mut wanted, &mut unchanged);
+    restart_with(fleet, desired, &mut wanted, &mut unchanged);
     let removals = fleet
         .observed
         .containers
@@ -123,6 +124,32 @@ fn join(desired: &Desired, wanted: &mut Vec<Step>, unchanged: &mut Vec<Name>) {
     wanted.extend(joined.map(|name| {
         let reasons = host(&name).map(because).into_iter().collect();
         step(&name, Action::Recreate, reasons)
+    }));
+    wanted.sort_by(|a, b| a.container.cmp(&b.container));
+}
+
+/// Containers that say so are started again once what they need is made anew: now, or since they were started.
+fn restart_with(fleet: &Fleet, desired: &Desired, wanted: &mut Vec<Step>, unchanged: &mut Vec<Name>) {
+    let made: BTreeSet<Name> = wanted.iter().filter(|it| it.makes()).map(|it| it.container.clone()).collect();
+    let seen = |name: &Name| fleet.observed.containers.get(name);
+    let newer = |name: &Name| {
+        let own = seen(name).filter(|it| it.state == State::Running).map_or(0, |it| it.started_ns);
+        let needs = desired.containers.get(name).into_iter().flat_map(|it| &it.needs.0);
+        let anew =
+            |needed: &&Name| made.contains(*needed) || (own > 0 && seen(needed).is_some_and(|it| it.created_ns > own));
+        needs.filter(|(_, need)| need.restart_with).map(|(needed, _)| needed).find(anew)
+    };
+    let because = |other: &Name| Reason { field: format!("{other} is made anew"), from: None, to: None };
+    for step in wanted.iter_mut().filter(|it| matches!(it.action, Action::Update | Action::Wait)) {
+        if let Some(other) = newer(&step.container) {
+            step.action = Action::Restart;
+            step.reasons.push(because(other));
+        }
+    }
+    let started = unchanged.extract_if(.., |name| newer(name).is_some());
+    wanted.extend(started.map(|name| {
+        let reasons = newer(&name).map(because).into_iter().collect();
+        step(&name, Action::Restart, reasons)
     }));
     wanted.sort_by(|a, b| a.container.cmp(&b.container));
 }

@@ -4,6 +4,7 @@
 mod classify;
 mod connection;
 mod containers;
+mod copies;
 mod create;
 mod events;
 mod images;

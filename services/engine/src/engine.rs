@@ -147,6 +147,13 @@ impl Engine {
         ask!(self, it => it.volume(name).await)
     }
 
+    /// Copies everything that is in volume `from` into volume `to`, with owners, modes and times; answers how many bytes
+    /// that was, as an archive. Nothing that writes to either of them should run meanwhile. Both have to be there; `to` should
+    /// be empty: what it has besides stays. The labels are for what is made for it and gone again.
+    pub async fn copy_volume(&self, from: &str, to: &str, labels: &Labels) -> Result<u64, EngineError> {
+        ask!(self, it => it.copy_volume(from, to, labels).await)
+    }
+
     /// Removes a volume with its data. False: it was not there. One that a container has, also one that does not run, is
     /// refused.
     pub async fn remove_volume(&self, name: &str) -> Result<bool, EngineError> {

@@ -71,6 +71,7 @@ suite! {
     what_can_be_changed_while_it_runs_is,
     a_container_takes_another_name_unless_that_is_taken,
     a_volume_goes_once_nothing_has_it,
+    a_volume_is_copied_as_it_is,
     a_network_is_made_once,
     a_network_in_use_stays,
     an_alias_leads_to_the_container,

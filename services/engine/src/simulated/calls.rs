@@ -140,6 +140,11 @@ impl Simulated {
         Ok(Ensured { made, labels })
     }
 
+    /// See [`crate::Engine::copy_volume`].
+    pub async fn copy_volume(&self, from: &str, to: &str, _: &Labels) -> Result<u64, EngineError> {
+        self.arrive().await?.copy_volume(from, to)
+    }
+
     /// See [`crate::Engine::volume`].
     pub async fn volume(&self, name: &str) -> Result<Option<Volume>, EngineError> {
         let world = self.arrive().await?;

@@ -121,6 +121,14 @@ impl World {
         true
     }
 
+    /// As Docker, which makes a volume that it does not find.
+    pub(super) fn copy_volume(&mut self, from: &str, to: &str) -> Result<u64, EngineError> {
+        let files = self.volumes.entry(from.to_owned()).or_default().files.clone();
+        let bytes = files.values().map(|it| it.len() as u64).sum();
+        self.volumes.entry(to.to_owned()).or_default().files.extend(files);
+        Ok(bytes)
+    }
+
     pub(super) fn remove_volume(&mut self, name: &str) -> Result<bool, EngineError> {
         let has = |it: &&Entry| it.seen.shown.volumes.values().any(|it| it.as_volume().is_some_and(|it| it == name));
         if let Some(holder) = self.containers.values().find(has) {

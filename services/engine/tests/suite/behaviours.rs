@@ -296,6 +296,24 @@ pub async fn a_volume_outlives_its_container(lab: &Lab) {
     assert_eq!(lab.read_file(&second, "/row").await, None);
 }
 
+pub async fn a_volume_is_copied_as_it_is(lab: &Lab) {
+    let (from, to) = (lab.name("data"), lab.name("copy"));
+    for volume in [&from, &to] {
+        lab.engine.ensure_volume(volume, &lab.labels()).await.unwrap();
+    }
+    let mounted =
+        |volume: &String| Spec { volumes: [("/data".to_owned(), Mount::volume(volume.clone()))].into(), ..lab.spec() };
+    let first = lab.start("db", &mounted(&from)).await;
+    lab.write_file(&first, "/data/row", "kept").await;
+    let before = lab.engine.list(&lab.scope()).await.unwrap().len();
+    let bytes = lab.engine.copy_volume(&from, &to, &lab.labels()).await.unwrap();
+    assert!(bytes >= 4, "{bytes}");
+    assert_eq!(lab.engine.list(&lab.scope()).await.unwrap().len(), before, "what carried the files is left behind");
+    lab.write_file(&first, "/data/row", "another").await;
+    let second = lab.start("other", &mounted(&to)).await;
+    assert_eq!(lab.read_file(&second, "/data/row").await.as_deref(), Some("kept"));
+}
+
 pub async fn a_volume_goes_once_nothing_has_it(lab: &Lab) {
     let volume = lab.name("data");
     lab.engine.ensure_volume(&volume, &lab.labels()).await.unwrap();

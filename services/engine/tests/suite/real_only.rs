@@ -1,6 +1,8 @@
 //! What only a real engine has: versions of its API.
 
 use engine::{Docker, Scope};
+use schemas::descriptors::Mount;
+use schemas::spec::Spec;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
@@ -82,4 +84,40 @@ async fn a_socket_that_is_not_there_is_away_and_no_error_to_connect_to() {
         assert!(error.is_away(), "{error:?}");
         assert!(error.to_string().contains(url), "{error}");
     }
+}
+
+/// Owners, modes, links and times are what databases refuse to start without.
+#[tokio::test]
+async fn a_copy_of_a_volume_has_its_owners_modes_links_and_times() {
+    run(Lab::docker().await, async |lab| {
+        let (from, to) = (lab.name("data"), lab.name("copy"));
+        let mounted = |volume: &String| Spec {
+            volumes: [("/data".to_owned(), Mount::volume(volume.clone()))].into(),
+            ..lab.spec()
+        };
+        for volume in [&from, &to] {
+            lab.engine.ensure_volume(volume, &lab.labels()).await.unwrap();
+        }
+        let first = lab.start("db", &mounted(&from)).await;
+        let real = Real::ready().await;
+        let script = "cd /data && mkdir -p deep/er && echo secret > deep/er/key && chmod 600 deep/er/key && ln -s deep/er/key link && \
+                      ln deep/er/key hard && chown -R 1000:1001 deep && touch -d '2020-02-02 02:02:02' deep/er/key && chmod 711 . && chown 70:71 .";
+        real.shell(&first, script).await;
+        lab.engine.copy_volume(&from, &to, &lab.labels()).await.unwrap();
+        let second = lab.start("other", &mounted(&to)).await;
+        let look = ["sh", "-c", "cd /data && stat -c '%n %u:%g %a %Y %h' . deep deep/er deep/er/key hard && readlink link"];
+        let (before, after) = (real.output(&first, &look).await, real.output(&second, &look).await);
+        assert!(before.as_deref().is_some_and(|it| it.contains("deep/er/key 1000:1001 600 ")), "{before:?}");
+        let without_time_of_folders = |text: Option<String>| {
+            let text = text.unwrap_or_default();
+            let line = |line: &str| {
+                let folder = !line.contains("key") && !line.starts_with("hard");
+                let words: Vec<&str> = line.split_whitespace().collect();
+                if folder && words.len() == 5 { [words[0], words[1], words[2]].join(" ") } else { line.to_owned() }
+            };
+            text.lines().map(line).collect::<Vec<_>>()
+        };
+        assert_eq!(without_time_of_folders(after), without_time_of_folders(before));
+    })
+    .await;
 }

@@ -219,7 +219,7 @@ impl Track {
                 self.containers.entry(change.container.clone()).or_insert(container)
             }
         };
-        let value = text(&(it.state, it.health, it.exit_code, it.newest.0, it.newest.1));
+        let value = text(&(it.state, it.health, it.exit_code, it.newest.0, it.newest.1, it.created_ns, it.started_ns));
         to.version(known.object, Some(value), Some(text(&known.since)), Some(known.shared));
     }
 

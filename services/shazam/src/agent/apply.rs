@@ -80,7 +80,7 @@ impl Host {
                     let _turn = self.calls.acquire().await;
                     self.engine.update(&seen.id, &target.spec).await?;
                 }
-                return self.have_running(command, &seen, slot).await;
+                return self.have_running(command, target, &seen, slot).await;
             }
             self.take_away(command, &seen, slot).await?;
         }
@@ -189,11 +189,17 @@ impl Host {
     }
 
     /// A container of the right kind that does not run, or not well, is started again.
-    async fn have_running(&self, command: &Command, seen: &Container, slot: &Slot) -> Result<(), StepError> {
+    async fn have_running(
+        &self,
+        command: &Command,
+        target: &Target,
+        seen: &Container,
+        slot: &Slot,
+    ) -> Result<(), StepError> {
         let unwell = seen.health.is_some_and(|health| health.status == engine::HealthStatus::Unhealthy)
             || slot.told().health == Some(schemas::work::Change::Unhealthy);
         let done = seen.state == State::Exited && seen.exit_code == Some(0) && ends_by_itself(seen);
-        if done || (seen.state == State::Running && !unwell) {
+        if done || (seen.state == State::Running && !unwell && !self.is_outlived(command, target, seen).await?) {
             return Ok(());
         }
         let _turn = self.calls.acquire().await;
@@ -202,6 +208,17 @@ impl Host {
         }
         self.engine.start(&seen.id).await?;
         Ok(())
+    }
+
+    /// Whether a container that it needs was made since it was started, and it is to be started again with that one.
+    async fn is_outlived(&self, command: &Command, target: &Target, seen: &Container) -> Result<bool, EngineError> {
+        for need in target.needs.iter().filter(|it| it.restart_with) {
+            let needed = self.engine.inspect(&container_name(&command.fleet, &need.container)).await?;
+            if needed.is_some_and(|it| seen.started_ns.is_some_and(|started| it.created_ns > started)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn remove(&self, command: &Command, slot: &Slot) -> Result<(), StepError> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::descriptors::Container;
+use schemas::descriptors::{Container, Needed};
 use schemas::fleet::{Fleet, Rollout};
 use schemas::names::Name;
 use schemas::plan::destroy::is_doomed;
@@ -71,9 +71,10 @@ fn target(fleet: &Fleet, name: &Name, key: &DigestKey) -> Result<Target, RenderF
     let digests = spec::digests(key, &spec);
     // `render` found the container, so it is there.
     let container = desired.containers.get(name);
-    let needs = container.into_iter().flat_map(|it| &it.needs.0).filter_map(|(needed, condition)| {
+    let needs = container.into_iter().flat_map(|it| &it.needs.0).filter_map(|(needed, need)| {
         let readiness = spec::readiness(desired.containers.get(needed)?, desired);
-        Some(Need { container: needed.clone(), condition: *condition, readiness })
+        let Needed { condition, restart_with } = *need;
+        Some(Need { container: needed.clone(), condition, readiness, restart_with })
     });
     let volumes: BTreeMap<_, _> = container
         .into_iter()

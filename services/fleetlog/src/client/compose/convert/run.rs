@@ -115,10 +115,12 @@ impl Carrier<'_, '_> {
                     "started"
                 }
             };
-            if needed.node.get("restart").and_then(Node::truth) == Some(true) {
-                self.left(place, &key, "`restart: true`: nothing is started again because another one was");
+            match needed.node.get("restart").and_then(Node::truth) {
+                Some(true) => {
+                    self.set_in("needs", &name, json!({ "condition": condition, "restart_with": true }));
+                }
+                _ => self.set_in("needs", &name, condition),
             }
-            self.set_in("needs", &name, condition);
         }
     }
 

@@ -6,6 +6,7 @@ mod connection;
 mod containers;
 mod create;
 mod events;
+mod exec;
 mod images;
 mod inspect;
 mod networks;

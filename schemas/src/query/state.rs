@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::descriptors::Desired;
 use crate::fleet::{Drifted, Fleet, HealthState, ObservedContainer, ObservedTask, State};
 use crate::names::{FleetId, Name, Oid};
+use crate::operate::Hold;
 
 /// What should be and what was seen. The names are the contract's.
 #[derive(Debug, Serialize)]
@@ -29,6 +30,8 @@ pub struct FleetState<'a> {
     pub observed: ObservedState<'a>,
     /// Containers that are not as they should be any more.
     pub drift: &'a BTreeMap<Name, Drifted>,
+    /// Containers that are left alone.
+    pub holds: &'a BTreeMap<Name, Hold>,
 }
 
 /// What was seen.
@@ -78,6 +81,7 @@ impl<'a> FleetState<'a> {
                 tasks: &fleet.observed.tasks,
             },
             drift: &fleet.drift,
+            holds: &fleet.holds,
         }
     }
 }

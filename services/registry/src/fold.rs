@@ -2,6 +2,7 @@
 //!
 //! Pure: no clock, no file. The same events give the same rows, ids included, however they were cut into batches.
 
+mod head;
 mod load;
 mod track;
 
@@ -10,12 +11,13 @@ use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use schemas::event::{Data, Event};
-use schemas::fleet::Fleet;
+use schemas::fleet::{Fleet, Lines};
 use schemas::names::{FleetId, Owner};
 use schemas::neighbours::{self, Held};
 use schemas::spec::Port;
 
-pub(crate) use self::load::{Head, LoadError, Loaded, LoadedFleet, Stored, StoredRollout, stored_sighting};
+pub(crate) use self::head::Head;
+pub(crate) use self::load::{LoadError, Loaded, LoadedFleet, Stored, StoredRollout, stored_sighting};
 pub(crate) use self::track::Identity;
 use self::track::Track;
 use crate::row::Row;
@@ -97,7 +99,8 @@ impl Fold {
             known.touched = false;
             let (fleet, lines) = (known.id, known.fleet.lines);
             let position = known.fleet.position;
-            rows.push(Row::Lines { fleet, position, git: lines.git, rollout: lines.rollout, run: lines.run });
+            let Lines { git, rollout, run, hold } = lines;
+            rows.push(Row::Lines { fleet, position, git, rollout, run, hold });
         }
     }
 

@@ -1,12 +1,12 @@
 //! The way back: from what the database holds to the fold that wrote it, and to a fleet as it was.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use schemas::descriptors::{Desired, File, Files, Path};
 use schemas::event::StepStatus;
 use schemas::fleet::{
-    Drifted, Fleet, HealthState, Lines, ObservedContainer, ObservedTask, ObservedThing, Rollout, RolloutStatus, State,
+    Fleet, HealthState, Lines, ObservedContainer, ObservedTask, ObservedThing, Rollout, RolloutStatus, State,
 };
 use schemas::names::{FleetId, Name, Oid};
 use schemas::work::Change;
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::track::{Container, Identity, Track};
-use super::{Fold, Ids, Known};
+use super::{Fold, Head, Ids, Known};
 use crate::facts::{self, Facts};
 use crate::row::Kind;
 
@@ -79,10 +79,6 @@ impl LoadError {
     }
 }
 
-/// What a fleet's head holds: deploy branch, desired commit, since when, by whom; what the fleet began as a copy of; which volumes a
-/// push allowed to be destroyed.
-pub(crate) type Head =
-    (String, Option<Oid>, u64, Option<String>, Option<FleetId>, BTreeSet<Name>, BTreeMap<Name, Drifted>);
 /// What a container's version holds: state, health, exit code, and Docker's time of the newest change and which.
 type Version = (State, Option<HealthState>, Option<i64>, i64, Change);
 /// What a container's version shows: state, health, exit code; none: it is gone.
@@ -140,17 +136,7 @@ impl LoadedFleet {
 fn take(it: Stored, fleet: &mut Fleet, track: &mut Track, files: &mut BTreeMap<Path, File>) -> Result<(), LoadError> {
     let Some(value) = it.value.as_deref() else { return Ok(()) };
     match it.kind {
-        Kind::Head => {
-            (
-                fleet.deploy,
-                fleet.commit,
-                fleet.desired_at,
-                fleet.desired_by,
-                fleet.upstream,
-                fleet.doomed,
-                fleet.drift,
-            ) = it.read::<Head>(value)?;
-        }
+        Kind::Head => it.read::<Head>(value)?.give(fleet),
         Kind::Ref => drop(fleet.refs.insert(it.name.clone(), it.read::<Oid>(value)?)),
         Kind::Volume => drop(fleet.observed.volumes.insert(it.name.clone(), it.read::<ObservedThing>(value)?)),
         Kind::Network => drop(fleet.observed.networks.insert(it.name.clone(), it.read::<ObservedThing>(value)?)),

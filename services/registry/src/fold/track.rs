@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Ids, next};
+use super::{Head, Ids, next};
 use crate::facts::{self, Facts};
 use crate::row::{Kind, Row};
 
@@ -133,7 +133,12 @@ impl Track {
                 let object = self.object(Kind::Ref, &Pull::ref_name(*number), &mut to);
                 to.version(object, Some(text(&tip.head)), None, None);
             }
-            Data::DriftFound(_) | Data::DriftEnded(_) => {
+            Data::DriftFound(_)
+            | Data::DriftEnded(_)
+            | Data::HoldPlaced(_)
+            | Data::HoldEnded(_)
+            | Data::OperatorAsked(_)
+            | Data::OperatorActed(_) => {
                 fleet.apply(event);
                 self.head(fleet, &mut to);
             }
@@ -142,7 +147,11 @@ impl Track {
                 self.head(fleet, &mut to);
             }
             Data::RolloutPlanned(_) => {
+                let released = fleet.released;
                 fleet.apply(event);
+                if fleet.released != released {
+                    self.head(fleet, &mut to);
+                }
                 if let Some(rollout) = fleet.rollouts.last() {
                     let (id, plan) = (event.id, text(rollout));
                     to.rows.push(Row::Rollout { fleet: to.fleet, planned_at: position, id, plan });
@@ -271,8 +280,7 @@ impl Track {
 
     fn head(&mut self, fleet: &Fleet, to: &mut Writer<'_>) {
         let head = self.object(Kind::Head, "", to);
-        let Fleet { deploy, commit, desired_at, desired_by, upstream, doomed, drift, .. } = fleet;
-        to.version(head, Some(text(&(deploy, commit, desired_at, desired_by, upstream, doomed, drift))), None, None);
+        to.version(head, Some(text(&Head::of(fleet))), None, None);
     }
 
     fn ran(&mut self, fleet: &mut Fleet, event: &Event, run: Uuid, to: &mut Writer<'_>) {

@@ -30,8 +30,7 @@ pub(super) struct Parts {
 impl Parts {
     /// Of a fleet that has nothing yet.
     pub fn new(fleet: &FleetRow) -> Self {
-        let new = Fleet::new(fleet.id.clone());
-        let head = (new.deploy, new.commit, new.desired_at, new.desired_by, new.upstream, new.doomed, new.drift);
+        let head = Head::of(&Fleet::new(fleet.id.clone()));
         Self { head, files: Vec::new(), texts: String::new(), containers: Vec::new(), tasks: Vec::new() }
     }
 
@@ -91,7 +90,7 @@ impl Parts {
     pub fn text(mut self, fleet: &FleetRow, position: u64) -> Result<String, serde_json::Error> {
         let files = self.texts.len() + self.files.len() * A_NAME;
         let mut to = Vec::with_capacity(files + self.containers.len() + self.tasks.len() + AROUND);
-        let (deploy, commit, desired_at, _, upstream, _, drift) = &self.head;
+        let Head { deploy, commit, desired_at, upstream, drift, holds, .. } = &self.head;
         to.push(b'{');
         value(&mut to, "position", &position)?;
         value(&mut to, "fleet", &fleet.id)?;
@@ -109,6 +108,7 @@ impl Parts {
         object(&mut to, "tasks", &self.tasks)?;
         to.push(b'}');
         value(&mut to, "drift", drift)?;
+        value(&mut to, "holds", holds)?;
         to.push(b'}');
         String::from_utf8(to).map_err(serde_json::Error::custom)
     }

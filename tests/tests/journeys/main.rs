@@ -15,6 +15,7 @@ mod logs;
 mod logs_docker;
 mod metrics;
 mod neighbours;
+mod operate;
 mod outcomes;
 mod plans;
 mod pulls;

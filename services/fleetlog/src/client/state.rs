@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use schemas::names::FleetId;
+use schemas::operate::Hold;
 use schemas::plan::Reason;
 use serde_json::{Map, Value};
 
@@ -28,7 +29,7 @@ pub fn run(options: &StateOptions) -> Result<(), Failure> {
         table.extend(rows);
         out::table("  ", &table)?;
     }
-    drift(&state).iter().try_for_each(|line| out::line(&format!("  {line}")))?;
+    holds(&state).iter().chain(&drift(&state)).try_for_each(|line| out::line(&format!("  {line}")))?;
     for kind in ["volumes", "tasks", "variables"] {
         let names: Vec<_> = members(&state["desired"][kind]).map(|(name, _)| name.as_str()).collect();
         if !names.is_empty() {
@@ -58,6 +59,12 @@ pub fn drift(state: &Value) -> Vec<String> {
         format!("drift: {name}: {} ({action}), since position {}", reasons.collect::<Vec<_>>().join("; "), it["since"])
     };
     members(&state["drift"]).map(line).collect()
+}
+
+/// A line for every container that is left alone.
+pub fn holds(state: &Value) -> Vec<String> {
+    let told = |it: &Value| serde_json::from_value::<Hold>(it.clone()).map(|it| it.told()).unwrap_or_default();
+    members(&state["holds"]).map(|(name, it)| format!("hold: {name}: {}", told(it))).collect()
 }
 
 /// A row for every container that should be or is: name, state, health, node.

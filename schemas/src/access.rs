@@ -19,9 +19,9 @@ use crate::names::{FleetId, NameError, Owner, ProfileName};
 pub enum Role {
     /// Everything, members included.
     Owner,
-    /// Changes what should run: pushes.
+    /// Changes what should run: pushes, and runs commands in containers.
     Maintainer,
-    /// Acts on what runs: starts and cancels runs, retries.
+    /// Acts on what runs: starts and cancels runs, retries, restarts, stops and starts containers, holds.
     Operator,
     /// Sees.
     Viewer,
@@ -76,7 +76,7 @@ pub enum Action {
     Plan,
     /// Change what should be: push, make a fleet.
     Push,
-    /// Act on what is: start and cancel runs, retry.
+    /// Act on what is: start and cancel runs, retry, restart, hold.
     Operate,
     /// Say who is a member.
     Members,

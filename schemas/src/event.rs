@@ -6,6 +6,7 @@
 
 mod container;
 mod git;
+mod hold;
 mod profile;
 mod pull;
 mod rollout;
@@ -23,6 +24,7 @@ pub use self::container::{
 pub use self::git::{
     DesiredReinstated, DesiredRolledBack, GitPushed, GitRefused, GitRepacked, OverrideUsed, PackRef, RefUpdate, Refusal,
 };
+pub use self::hold::{HoldEnded, HoldPlaced, OperatorActed, OperatorAsked};
 pub use self::profile::{
     MemberRemoved, MemberSet, PolicySet, ProfileCreated, ProfileErased, TokenCreated, TokenRevoked,
 };
@@ -74,6 +76,8 @@ pub enum Topic {
     Rollout,
     /// What was observed in Docker.
     Container,
+    /// What is left alone, and what operators do by hand.
+    Hold,
     /// Runs of tasks.
     Run,
     /// Who is what with an owner (owner).
@@ -101,6 +105,7 @@ impl Topic {
             Self::Git => "git",
             Self::Rollout => "rollout",
             Self::Container => "container",
+            Self::Hold => "hold",
             Self::Run => "run",
             Self::Member => "member",
             Self::Policy => "policy",
@@ -289,6 +294,10 @@ data! {
     DriftFound(DriftFound), "fleetlog.drift.found.v1", Container;
     DriftEnded(DriftEnded), "fleetlog.drift.ended.v1", Container;
     ObservationGap(ObservationGap), "fleetlog.observation.gap.v1", Container;
+    HoldPlaced(HoldPlaced), "fleetlog.hold.placed.v1", Hold;
+    HoldEnded(HoldEnded), "fleetlog.hold.ended.v1", Hold;
+    OperatorAsked(OperatorAsked), "fleetlog.operator.asked.v1", Hold;
+    OperatorActed(OperatorActed), "fleetlog.operator.acted.v1", Hold;
     RunQueued(RunQueued), "fleetlog.run.queued.v1", Run;
     RunStarted(RunStarted), "fleetlog.run.started.v1", Run;
     RunStep(RunStep), "fleetlog.run.step.v1", Run;

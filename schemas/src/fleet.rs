@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::descriptors::Desired;
 use crate::event::StepStatus;
 use crate::names::{FleetId, Key, Name, NodeName, Oid};
+use crate::operate::{Hold, Operated};
 use crate::plan::{Action, Reason, Step};
 use crate::spec::Updatable;
 use crate::work::Change;
@@ -50,6 +51,15 @@ pub struct Fleet {
     /// Containers whose descriptor is gone and which are kept for a while, by their name in Docker.
     #[serde(default)]
     pub archived: BTreeMap<String, Archived>,
+    /// Containers that are left alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub holds: BTreeMap<Name, Hold>,
+    /// Id of the last `hold.ended` since the newest rollout was planned: what was left out may have to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<Uuid>,
+    /// The newest operations, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operated: Vec<Operated>,
     /// The newest rollouts, oldest first.
     pub rollouts: Vec<Rollout>,
     /// Runs that have not ended, and of which task.
@@ -67,6 +77,9 @@ pub struct Lines {
     /// `evt.<owner>.<fleet>.run`
     #[serde(default)]
     pub run: u64,
+    /// `evt.<owner>.<fleet>.hold`
+    #[serde(default)]
+    pub hold: u64,
 }
 
 /// What was seen in Docker.

@@ -20,6 +20,7 @@ pub mod jsonschema;
 pub mod logs;
 pub mod names;
 pub mod neighbours;
+pub mod operate;
 pub mod outcome;
 pub mod plan;
 pub mod pulls;

@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::names::Name;
+use crate::operate::Hold;
 use crate::units::Span;
 
 mod decide;
 pub mod destroy;
 mod diff;
+mod held;
 mod impact;
 mod reasons;
 mod text;
@@ -50,6 +52,23 @@ pub struct Plan {
     /// How many containers there are or will be.
     #[serde(default)]
     pub containers: u32,
+    /// Containers that are left alone because somebody said so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Held>,
+}
+
+/// A container that is left alone, and what would be done to it otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Which.
+    pub container: Name,
+    /// Until when, by whom and why.
+    pub hold: Hold,
+    /// What would be done to it; none: it is as it should be.
+    pub action: Option<Action>,
+    /// Why that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
 }
 
 /// What becomes of a fleet's network.

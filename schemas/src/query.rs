@@ -3,6 +3,7 @@
 mod git;
 mod logs;
 mod monitor;
+mod operate;
 mod policy;
 mod ports;
 mod profiles;
@@ -18,6 +19,9 @@ use serde::{Deserialize, Serialize};
 pub use self::git::{Candidate, PlanAnswer, PlanRequest, Planned};
 pub use self::logs::{DrainAnswer, DrainRequest, LogsAnswer, LogsReplayRequest, LogsRequest};
 pub use self::monitor::{Family, ScrapeAnswer, ScrapeRequest, ScrapeTarget, Series, TargetsAnswer, TargetsRequest};
+pub use self::operate::{
+    ActAnswer, ActOnNode, HoldAnswer, HoldAsk, HoldRequest, LONGEST_EXEC, Operate, OperateAnswer, SAID, Said,
+};
 pub use self::policy::{PolicyAnswer, PolicyRequest, SetPolicy};
 pub use self::ports::{PortsAnswer, PortsRequest};
 pub use self::profiles::{

@@ -138,7 +138,7 @@ pub(crate) const SYSTEM: &str = "sys.>";
 /// Whether events of this topic are about such a thing.
 pub(crate) fn is_place(scope: &Scope, topic: Topic) -> bool {
     match topic {
-        Topic::Git | Topic::Rollout | Topic::Container | Topic::Run => matches!(scope, Scope::Fleet(_)),
+        Topic::Git | Topic::Rollout | Topic::Container | Topic::Hold | Topic::Run => matches!(scope, Scope::Fleet(_)),
         Topic::Member | Topic::Policy => matches!(scope, Scope::Owner(_)),
         Topic::Profile | Topic::Token | Topic::Level | Topic::Log | Topic::Coordinator | Topic::Work => {
             matches!(scope, Scope::Platform)
@@ -149,7 +149,9 @@ pub(crate) fn is_place(scope: &Scope, topic: Topic) -> bool {
 /// All events of one topic, whoever's they are.
 pub(crate) fn topic_filter(topic: Topic) -> String {
     match topic {
-        Topic::Git | Topic::Rollout | Topic::Container | Topic::Run => format!("evt.*.*.{}", topic.as_str()),
+        Topic::Git | Topic::Rollout | Topic::Container | Topic::Hold | Topic::Run => {
+            format!("evt.*.*.{}", topic.as_str())
+        }
         Topic::Member
         | Topic::Policy
         | Topic::Profile

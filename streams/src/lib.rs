@@ -22,6 +22,7 @@ mod keys;
 mod level;
 mod logs;
 mod metrics;
+mod operate;
 mod packs;
 mod progress;
 mod provision;

@@ -98,6 +98,15 @@ pub enum StepStatus {
     Succeeded,
     /// It could not be done.
     Failed,
+    /// Its turn came while its container was on hold: it was left out.
+    Held,
+}
+
+impl StepStatus {
+    /// Whether what comes after it need not wait for it any more.
+    pub const fn is_done(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Held)
+    }
 }
 
 /// Docker is as it should be.

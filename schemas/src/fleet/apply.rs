@@ -6,10 +6,11 @@ use super::{
 };
 use crate::descriptors::{Changes, Desired, FleetFile};
 use crate::event::{
-    ContainerChange, Data, DesiredRolledBack, Event, GitPushed, PullTip, RolloutPlanned, RolloutStep, RunQueued,
-    StepStatus, ThingChange,
+    ContainerChange, Data, DesiredRolledBack, Event, GitPushed, HoldEnded, HoldPlaced, OperatorActed, OperatorAsked,
+    PullTip, RolloutPlanned, RolloutStep, RunQueued, StepStatus, ThingChange,
 };
 use crate::names::{FleetId, Name, Oid};
+use crate::operate::{End, Hold, Operated};
 use crate::plan::destroy;
 use crate::pulls::Pull;
 use crate::spec::resource_name;
@@ -17,6 +18,9 @@ use crate::work::Change;
 
 /// So many of the newest rollouts are kept; older ones are in the log.
 const ROLLOUTS_KEPT: usize = 100;
+
+/// So many of the newest operations are kept, and those that have not ended.
+const OPERATED_KEPT: usize = 20;
 
 impl Fleet {
     /// A fleet before its first event.
@@ -36,6 +40,9 @@ impl Fleet {
             observed: Observed::default(),
             drift: Default::default(),
             archived: Default::default(),
+            holds: Default::default(),
+            released: None,
+            operated: Vec::new(),
             rollouts: Vec::new(),
             runs_under_way: Default::default(),
         }
@@ -114,6 +121,10 @@ impl Fleet {
             }
             Data::NetworkCreated(it) => thing(&mut self.observed.networks, it, true),
             Data::NetworkRemoved(it) => thing(&mut self.observed.networks, it, false),
+            Data::HoldPlaced(it) => self.held(event, it),
+            Data::HoldEnded(it) => self.released(event, it),
+            Data::OperatorAsked(it) => self.asked(event, it),
+            Data::OperatorActed(it) => self.acted(event, it),
             Data::RunQueued(it) => self.queued(event, it),
             Data::RunStarted(_) | Data::RunStep(_) => self.lines.run = event.position,
             Data::RunSucceeded(it) => self.ran(event, it.run, RunStatus::Succeeded, |task| {
@@ -174,6 +185,7 @@ impl Fleet {
 
     fn planned(&mut self, event: &Event, planned: &RolloutPlanned) {
         self.lines.rollout = event.position;
+        self.released = None;
         let steps = planned.steps.iter().map(|step| RolloutStepState {
             step: step.clone(),
             status: StepStatus::Waiting,
@@ -199,6 +211,55 @@ impl Fleet {
         });
         if self.rollouts.len() > ROLLOUTS_KEPT {
             self.rollouts.remove(0);
+        }
+    }
+
+    fn held(&mut self, event: &Event, it: &HoldPlaced) {
+        self.lines.hold = event.position;
+        let hold = Hold {
+            id: event.id,
+            until: it.until,
+            by: event.actor.clone(),
+            reason: it.reason.clone(),
+            stopped: it.stopped,
+            since: event.position,
+        };
+        self.holds.insert(it.container.clone(), hold);
+    }
+
+    /// One that another took the place of has no end of its own to tell.
+    fn released(&mut self, event: &Event, it: &HoldEnded) {
+        self.lines.hold = event.position;
+        if self.holds.get(&it.container).is_some_and(|hold| hold.id == it.hold) {
+            self.holds.remove(&it.container);
+            self.released = Some(event.id);
+        }
+    }
+
+    fn asked(&mut self, event: &Event, it: &OperatorAsked) {
+        self.lines.hold = event.position;
+        self.operated.push(Operated {
+            id: event.id,
+            what: it.what,
+            container: it.container.clone(),
+            node: it.node.clone(),
+            command: it.command.clone(),
+            by: event.actor.clone(),
+            reason: it.reason.clone(),
+            asked: event.time,
+            end: None,
+        });
+        let oldest = self.operated.iter().position(|it| it.end.is_some());
+        if let Some(oldest) = oldest.filter(|_| self.operated.len() > OPERATED_KEPT) {
+            self.operated.remove(oldest);
+        }
+    }
+
+    fn acted(&mut self, event: &Event, it: &OperatorActed) {
+        self.lines.hold = event.position;
+        if let Some(operated) = self.operated.iter_mut().rev().find(|it| Some(it.id) == event.cause) {
+            let (outcome, exit_code, duration_ms) = (it.outcome, it.exit_code, it.duration_ms);
+            operated.end = Some(End { outcome, error: it.error.clone(), exit_code, duration_ms });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Plan, Reason, Step, impact, reasons};
+use super::{Action, Plan, Reason, Step, held, impact, reasons};
 use crate::descriptors::{Container, Desired, NetworkMode, Restart, Runtime, VolumeClass};
 use crate::fleet::{Fleet, HealthState, ObservedContainer, State};
 use crate::names::{Name, NodeName};
@@ -45,16 +45,18 @@ pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &Dige
             None => unchanged.push(name.clone()),
         }
     }
-    join(desired, &mut wanted, &mut unchanged);
-    restart_with(fleet, desired, &mut wanted, &mut unchanged);
-    let removals = fleet
+    let mut removals: Vec<Step> = fleet
         .observed
         .containers
         .iter()
         .filter(|(name, seen)| seen.state != State::Removed && !desired.containers.contains_key(name))
-        .map(|(name, _)| step(name, Action::Remove, Vec::new()));
-    let mut steps = order(fleet, before, desired, &ports, removals.collect(), wanted);
-    steps.extend(impact::destroyed(fleet, desired, &steps));
+        .map(|(name, _)| step(name, Action::Remove, Vec::new()))
+        .collect();
+    let held = held::take_out(fleet, &mut removals, &mut wanted, &mut unchanged);
+    join(desired, &mut wanted, &mut unchanged);
+    restart_with(fleet, desired, &mut wanted, &mut unchanged);
+    let mut steps = order(fleet, before, desired, &ports, removals, wanted);
+    steps.extend(impact::destroyed(fleet, before, desired, &steps));
     let (new_volumes, kept_volumes) = impact::volumes(fleet, before, desired, &steps);
     let down = impact::down(fleet, before, &steps);
     let ephemeral = |name: &&Name| before.volumes.get(*name).is_some_and(|it| it.class == VolumeClass::Ephemeral);
@@ -71,6 +73,7 @@ pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &Dige
         unchanged,
         new_volumes,
         kept_volumes,
+        held,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::dependencies;
 use super::destroy::is_doomed;
-use super::{Action, Down, Live, Network, Step, reasons};
+use super::{Action, Down, Live, Network, Step, held, reasons};
 use crate::descriptors::{Container, Desired};
 use crate::event::StepStatus;
 use crate::fleet::{Fleet, RolloutStatus, State};
@@ -33,14 +33,16 @@ pub(super) fn volumes(fleet: &Fleet, before: &Desired, desired: &Desired, steps:
 }
 
 /// The removal of every volume that is there and doomed, once whatever may mount it is another or gone.
-pub(super) fn destroyed(fleet: &Fleet, desired: &Desired, steps: &[Step]) -> Vec<Step> {
+pub(super) fn destroyed(fleet: &Fleet, before: &Desired, desired: &Desired, steps: &[Step]) -> Vec<Step> {
+    let held = held::mounted(fleet, before, desired);
     let there = |name: &Name| {
         let docker = spec::resource_name(&fleet.id, Some(name));
         fleet.observed.volumes.get(&docker).is_some_and(|volume| volume.exists)
     };
     let takes_away = |step: &Step| matches!(step.action, Action::Remove | Action::Recreate);
     let after: Vec<u32> = (0..).zip(steps).filter(|(_, step)| takes_away(step)).map(|(index, _)| index).collect();
-    let doomed = fleet.doomed.iter().filter(|name| is_doomed(fleet, desired, name) && there(name));
+    let free = |name: &Name| !held.contains(name);
+    let doomed = fleet.doomed.iter().filter(|name| is_doomed(fleet, desired, name) && there(name) && free(name));
     doomed
         .map(|name| Step {
             container: name.clone(),
@@ -58,6 +60,7 @@ pub(super) fn network(fleet: &Fleet, desired: &Desired, steps: &[Step]) -> Optio
     let in_it = |step: &Step| desired.containers.get(&step.container).is_some_and(|it| it.network.is_none());
     let made = !exists && steps.iter().any(|step| step.makes() && in_it(step));
     let goes = exists
+        && !held::any_is_there(fleet)
         && desired.containers.values().all(|it| it.network.is_some())
         && steps.iter().any(|step| step.action == Action::Remove);
     (made || goes).then_some(Network { name, made })

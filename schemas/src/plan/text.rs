@@ -1,6 +1,6 @@
 //! A plan for people, in a terminal: readable without colour, and without a single escape code.
 
-use super::{Action, Down, Live, Plan, Reason, Step};
+use super::{Action, Down, Held, Live, Plan, Reason, Step};
 use crate::names::Name;
 use crate::units::Span;
 
@@ -34,6 +34,7 @@ pub fn describe(plan: &Plan) -> String {
         let under = " ".repeat("  ~ re-create  ".len() + width + 2);
         lines.extend(told.map(|line| format!("{under}{line}")));
     }
+    lines.extend(plan.held.iter().map(held));
     lines.extend(plan.live.iter().map(live));
     if !plan.steps.is_empty() && !plan.unchanged.is_empty() {
         lines.push(format!("  = unchanged  {}", names(&plan.unchanged, ", ")));
@@ -63,10 +64,15 @@ impl Plan {
 fn head(plan: &Plan) -> String {
     let unchanged = plan.unchanged.len();
     if plan.steps.is_empty() {
+        let held = match plan.held.len() {
+            0 => String::new(),
+            n => format!(", {n} on hold"),
+        };
         return match unchanged {
+            0 if !plan.held.is_empty() => format!("plan: nothing to do{held}"),
             0 => "plan: nothing to do, the fleet has no containers".to_owned(),
-            1 => "plan: nothing to do, 1 container is as it should be".to_owned(),
-            _ => format!("plan: nothing to do, {unchanged} containers are as they should be"),
+            1 => format!("plan: nothing to do, 1 container is as it should be{held}"),
+            _ => format!("plan: nothing to do, {unchanged} containers are as they should be{held}"),
         };
     }
     let all = [
@@ -85,6 +91,9 @@ fn head(plan: &Plan) -> String {
     let mut counts: Vec<String> = counts.into_iter().flatten().collect();
     if unchanged > 0 {
         counts.push(format!("{unchanged} unchanged"));
+    }
+    if !plan.held.is_empty() {
+        counts.push(format!("{} on hold", plan.held.len()));
     }
     format!("plan: {}", counts.join(", "))
 }
@@ -161,6 +170,16 @@ fn longest(down: &[Down]) -> String {
         Some(ms) => format!(", the longest for about {}", about(ms)),
         None => " while they stop and until they run again".to_owned(),
     }
+}
+
+/// What is left alone, and what that keeps from being done.
+fn held(it: &Held) -> String {
+    let would = it.action.map(|action| {
+        let why: Vec<String> = it.reasons.iter().map(Reason::told).collect();
+        let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
+        format!("; not done: {}{why}", action.words().1)
+    });
+    format!("  ! on hold    {}  {}{}", it.container, it.hold.told(), would.unwrap_or_default())
 }
 
 fn live(live: &Live) -> String {

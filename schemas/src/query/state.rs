@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::descriptors::Desired;
 use crate::fleet::{Archived, Drifted, Fleet, HealthState, ObservedContainer, ObservedTask, State};
 use crate::names::{FleetId, Name, Oid};
+use crate::operate::Hold;
 
 /// What should be and what was seen. The names are the contract's.
 #[derive(Debug, Serialize)]
@@ -31,6 +32,8 @@ pub struct FleetState<'a> {
     pub drift: &'a BTreeMap<Name, Drifted>,
     /// Containers whose descriptor is gone and which are kept for a while, by their name in Docker.
     pub archived: &'a BTreeMap<String, Archived>,
+    /// Containers that are left alone.
+    pub holds: &'a BTreeMap<Name, Hold>,
 }
 
 /// What was seen.
@@ -81,6 +84,7 @@ impl<'a> FleetState<'a> {
             },
             drift: &fleet.drift,
             archived: &fleet.archived,
+            holds: &fleet.holds,
         }
     }
 }

@@ -18,6 +18,7 @@ mod measure;
 mod members;
 mod metrics;
 mod openapi;
+mod operate;
 mod plan;
 mod policy;
 mod problem;

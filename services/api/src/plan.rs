@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::response::Response;
 use schemas::check::{Fault, report, warned};
 use schemas::names::{FleetId, Name, Oid};
-use schemas::plan::{Down, Live, Network, Step};
+use schemas::plan::{Down, Held, Live, Network, Step};
 use schemas::query::{Candidate, PlanAnswer, PlanRequest, Planned};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -44,6 +44,7 @@ struct Shown<'a> {
     down: Vec<Down>,
     needed_by: Vec<Name>,
     containers: u32,
+    held: Vec<Held>,
     warnings: Vec<Fault>,
     /// What a push to the deploy branch would be refused for.
     refused: Vec<Fault>,
@@ -73,6 +74,7 @@ pub(crate) async fn make(api: Api, call: Call) -> Result<Response, Problem> {
                 down: plan.down,
                 needed_by: plan.needed_by,
                 containers: plan.containers,
+                held: plan.held,
                 warnings,
                 refused,
                 text,

@@ -4,6 +4,7 @@ mod events;
 mod fleets;
 mod logs;
 mod metrics;
+mod operate;
 mod plan;
 mod platform;
 mod policy;
@@ -136,6 +137,7 @@ const ROOMS: &[&[Route]] = &[
     platform::ROUTES,
     metrics::ROUTES,
     fleets::ROUTES,
+    operate::ROUTES,
     registry::ROUTES,
     events::ROUTES,
     logs::ROUTES,

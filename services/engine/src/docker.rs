@@ -7,6 +7,7 @@ mod containers;
 mod copies;
 mod create;
 mod events;
+mod exec;
 mod images;
 mod inspect;
 mod networks;

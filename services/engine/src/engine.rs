@@ -6,6 +6,7 @@ use schemas::spec::Spec;
 
 use crate::docker::Docker;
 use crate::error::EngineError;
+use crate::exec::Executed;
 use crate::records::{Record, Records};
 use crate::seen::{Container, Ensured, ImageInfo, Labels, Listed, Network, NetworkAttachment, Scope, Volume};
 use crate::simulated::Simulated;
@@ -98,6 +99,19 @@ impl Engine {
     /// Removes a container, also one that runs, never its named volumes. False: it was not there.
     pub async fn remove(&self, container: &str) -> Result<bool, EngineError> {
         ask!(self, it => it.remove(container).await)
+    }
+
+    /// Runs a command in a container that runs, as its user and without input, and answers once it has ended; of each of
+    /// the two outputs the first `most` bytes are kept. After `within` it is [`EngineError::Slow`]: nobody waits any more,
+    /// and the command goes on.
+    pub async fn exec(
+        &self,
+        container: &str,
+        command: &[String],
+        most: usize,
+        within: Duration,
+    ) -> Result<Executed, EngineError> {
+        ask!(self, it => it.exec(container, command, most, within).await)
     }
 
     /// The last `tail` lines that a container wrote, oldest first as Docker took them: it keeps the order within each

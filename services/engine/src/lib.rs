@@ -8,6 +8,7 @@
 mod docker;
 mod engine;
 mod error;
+mod exec;
 mod records;
 mod seen;
 mod simulated;
@@ -18,6 +19,7 @@ mod wake;
 pub use self::docker::Docker;
 pub use self::engine::Engine;
 pub use self::error::EngineError;
+pub use self::exec::Executed;
 pub use self::records::{Output, Record, Records};
 pub use self::seen::{
     Container, Ensured, Health, HealthStatus, ImageInfo, Labels, Listed, Network, NetworkAttachment, Scope, State,

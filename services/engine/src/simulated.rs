@@ -2,6 +2,7 @@
 //! What a container does by itself (ending, passing a check) is what the test says.
 
 mod calls;
+mod exec;
 mod life;
 mod records;
 mod stats;

@@ -13,6 +13,8 @@
 
 #[path = "suite/behaviours.rs"]
 mod behaviours;
+#[path = "suite/exec.rs"]
+mod exec;
 #[path = "suite/lab.rs"]
 mod lab;
 #[path = "suite/proxy.rs"]
@@ -87,4 +89,7 @@ suite! {
     an_engine_that_is_away_is_told_and_found_again,
     a_running_container_shows_what_it_uses,
     a_list_of_what_runs_shows_its_health,
+    a_command_in_a_container_tells_what_it_wrote_and_how_it_ended,
+    a_command_that_writes_much_is_cut_and_one_that_never_ends_is_told,
+    a_command_needs_a_container_that_runs,
 }

@@ -2,6 +2,7 @@
 
 mod import;
 mod logs;
+mod operate;
 mod policy;
 mod profiles;
 mod pulls;
@@ -18,6 +19,7 @@ use schemas::names::FleetId;
 
 pub use self::import::{ComposeOptions, ImportCommand};
 pub use self::logs::LogsOptions;
+pub use self::operate::{EndCommand, EndOptions, ExecOptions, HoldCommand, HoldOptions, OperateOptions, PlaceOptions};
 pub use self::policy::PolicyCommand;
 pub use self::profiles::{LoginOptions, MemberCommand, ProfileCommand, TokenCommand};
 pub use self::pulls::{CreateOptions, ForkOptions, ListOptions, OneOptions, PrCommand, SeenOptions};
@@ -211,6 +213,21 @@ It is kept in ~/.config/fleetlog/login.json, for you alone to read.")]
     /// Go back to what was desired before: the log says so, the branch stays
     #[command(after_help = rollouts::ROLLBACK)]
     Rollback(RollbackOptions),
+    /// Stop a container and start it again
+    #[command(after_help = operate::RESTART)]
+    Restart(OperateOptions),
+    /// Stop a container, and hold it until it is started
+    #[command(after_help = operate::STOP)]
+    Stop(OperateOptions),
+    /// Start a container that was stopped, and end its hold
+    #[command(after_help = operate::START)]
+    Start(OperateOptions),
+    /// Run a command in a container
+    #[command(after_help = operate::EXEC)]
+    Exec(ExecOptions),
+    /// Show what is left alone, or leave a container alone for a while
+    #[command(after_help = operate::HOLD)]
+    Hold(HoldOptions),
     /// Run a task
     #[command(after_help = runs::RUN)]
     Run(RunOptions),

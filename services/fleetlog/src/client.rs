@@ -9,9 +9,11 @@ mod failed;
 mod failure;
 mod fork;
 mod here;
+mod hold;
 mod login;
 mod logs;
 mod messages;
+mod operate;
 pub mod out;
 mod patience;
 mod plan;
@@ -30,6 +32,8 @@ mod vars;
 mod wait;
 
 use std::process::ExitCode;
+
+use schemas::operate::Operation;
 
 pub use self::failure::Failure;
 pub use self::profile::Expires;
@@ -59,6 +63,11 @@ pub fn main(command: ClientCommand) -> ExitCode {
         ClientCommand::Rollouts(options) => rollouts::run(&options),
         ClientCommand::Retry(options) => retry::run(&options),
         ClientCommand::Rollback(options) => rollback::run(&options),
+        ClientCommand::Restart(options) => operate::run(&options, Operation::Restart),
+        ClientCommand::Stop(options) => operate::run(&options, Operation::Stop),
+        ClientCommand::Start(options) => operate::run(&options, Operation::Start),
+        ClientCommand::Exec(options) => operate::exec(&options),
+        ClientCommand::Hold(options) => hold::run(&options),
         ClientCommand::Run(options) => runs::run(&options),
         ClientCommand::Runs(options) => runs::list(&options),
     };

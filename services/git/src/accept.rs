@@ -111,8 +111,9 @@ async fn accept(context: &Context, push: &Push, inspected: &Inspected, pen: &mut
             pen.say(&format!("accepted at position {position} (event {})", draft.id)).await;
             let commit = inspected.candidate.as_ref().map(|candidate| candidate.commit.clone());
             let no_wait = inspected.options.no_wait;
-            let planned = inspected.candidate.as_ref().map(|candidate| candidate.steps.clone()).unwrap_or_default();
-            push.accepted(Accepted { position, commit, no_wait, planned, news });
+            let seen = inspected.candidate.as_ref().map(|it| (it.steps.clone(), it.left_alone.clone()));
+            let (planned, left_alone) = seen.unwrap_or_default();
+            push.accepted(Accepted { position, commit, no_wait, planned, left_alone, news });
             Ok(())
         }
         Err(Declined { reason, refused }) => {

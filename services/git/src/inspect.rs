@@ -201,7 +201,8 @@ async fn inspect(
                 .map_err(|error| Refused::untold(format!("refused: {}\nnothing changed", with_causes(&error))))?;
             pen.say(&describe(&plan)).await;
             let changes = fleet_now.desired.changes_to(&checked.desired);
-            Some(Candidate { commit: commit.clone(), base: now.desired_at, changes, steps: plan.steps })
+            let left_alone = plan.held.into_iter().filter(|it| it.action.is_some()).map(|it| it.container).collect();
+            Some(Candidate { commit: commit.clone(), base: now.desired_at, changes, steps: plan.steps, left_alone })
         }
     };
     let pack = pack?;

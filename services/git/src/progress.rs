@@ -51,7 +51,8 @@ pub(crate) async fn post_receive(context: &Context, push: &Push, pen: &mut Pen) 
 
 async fn show(context: &Context, push: &Push, mut accepted: Accepted, commit: &Oid, pen: &mut Pen) {
     let fleet = &push.repository.fleet;
-    let mut watch = Watch::new(fleet.clone(), accepted.position, std::mem::take(&mut accepted.planned));
+    let (planned, left_alone) = (std::mem::take(&mut accepted.planned), std::mem::take(&mut accepted.left_alone));
+    let mut watch = Watch::new(fleet.clone(), accepted.position, planned, left_alone);
     let silence = context.config.limits.silence;
     let (mut ask_at, mut still_at) = (Instant::now() + silence, Instant::now() + STILL);
     while !pen.is_broken() {

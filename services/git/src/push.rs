@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemas::access::Who;
 use schemas::descriptors::Changes;
 use schemas::event::{Event, PackRef, RefUpdate};
-use schemas::names::Oid;
+use schemas::names::{Name, Oid};
 use schemas::plan::Step;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -80,6 +80,8 @@ pub(crate) struct Candidate {
     pub(crate) changes: Changes,
     /// What was printed: what is to be done.
     pub(crate) steps: Vec<Step>,
+    /// Containers on hold that something would be done to.
+    pub(crate) left_alone: Vec<Name>,
 }
 
 /// What `proc-receive` did, for `post-receive`.
@@ -91,6 +93,8 @@ pub(crate) struct Accepted {
     pub(crate) no_wait: bool,
     /// The steps that the pusher saw in the plan.
     pub(crate) planned: Vec<Step>,
+    /// Containers on hold that something would be done to.
+    pub(crate) left_alone: Vec<Name>,
     /// Rollout events since before the append.
     pub(crate) news: broadcast::Receiver<Arc<Event>>,
 }

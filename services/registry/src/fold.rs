@@ -11,7 +11,7 @@ use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use schemas::event::{Data, Event};
-use schemas::fleet::Fleet;
+use schemas::fleet::{Fleet, Lines};
 use schemas::names::{FleetId, Owner};
 use schemas::neighbours::{self, Held};
 use schemas::spec::Port;
@@ -99,7 +99,8 @@ impl Fold {
             known.touched = false;
             let (fleet, lines) = (known.id, known.fleet.lines);
             let position = known.fleet.position;
-            rows.push(Row::Lines { fleet, position, git: lines.git, rollout: lines.rollout, run: lines.run });
+            let Lines { git, rollout, run, hold } = lines;
+            rows.push(Row::Lines { fleet, position, git, rollout, run, hold });
         }
     }
 

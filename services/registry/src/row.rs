@@ -41,7 +41,7 @@ pub(crate) enum Row {
     /// A fleet, for the first time.
     Fleet { id: i64, name: String, first: u64 },
     /// Where a fleet's subjects end.
-    Lines { fleet: i64, position: u64, git: u64, rollout: u64, run: u64 },
+    Lines { fleet: i64, position: u64, git: u64, rollout: u64, run: u64, hold: u64 },
     /// The desired commit moved.
     Push { fleet: i64, position: u64, commit: String },
     /// An object, for the first time.

@@ -1,9 +1,10 @@
 //! The half that acts: makes its host's containers match what it is told, and tells what it sees.
 //!
-//! Reads `work.<node>`, Docker's events, and the registry once at each connection to Docker (what was seen here before);
+//! Reads `work.<node>`, answers `req.shazam.act.<node>`; reads Docker's events, and the registry once at each connection to Docker (what was seen here before);
 //! writes `obs.<node>` and `beat.<node>`. Never writes an event, never touches what lacks our installation's label, never
 //! removes a volume.
 
+mod act;
 mod apply;
 mod archive;
 mod beat;
@@ -21,7 +22,8 @@ use std::sync::Arc;
 
 use engine::Engine;
 use schemas::names::NodeName;
-use streams::{Bus, WorkQueue};
+use schemas::query::ActOnNode;
+use streams::{Bus, Questions, WorkQueue};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -46,6 +48,7 @@ pub struct AgentConfig {
 pub struct Agent {
     host: Arc<Host>,
     work: WorkQueue,
+    acts: Questions<ActOnNode>,
     shutdown: CancellationToken,
 }
 
@@ -66,13 +69,14 @@ impl Readiness {
 }
 
 impl Agent {
-    /// Opens its queue of work, and looks whether its Docker answers.
+    /// Opens its queue of work and its ear for operators, and looks whether its Docker answers.
     pub async fn start(config: AgentConfig, bus: Bus, shutdown: CancellationToken) -> Result<Self, AgentError> {
         let work = bus.take_work(&config.node, work::IN_FLIGHT).await.map_err(AgentError::Work)?;
+        let acts = bus.acts(&config.node).await.map_err(AgentError::Work)?;
         let head = bus.head().await.map_err(AgentError::Work)?;
         let host = Arc::new(Host::new(config, bus, head, shutdown.child_token()));
         beat::ping(&host).await;
-        Ok(Self { host, work, shutdown })
+        Ok(Self { host, work, acts, shutdown })
     }
 
     /// Tells how it is, also while [`run`](Self::run) has the agent.
@@ -82,11 +86,12 @@ impl Agent {
 
     /// Works until it is told to stop. What was under way then is sent again to the next agent of this node.
     pub async fn run(self) -> Result<(), AgentError> {
-        let Self { host, work, shutdown } = self;
+        let Self { host, work, acts, shutdown } = self;
         let mut tasks = JoinSet::new();
         tasks.spawn(beat::run(host.clone()));
         tasks.spawn(watch::run(host.clone()));
         tasks.spawn(work::run(host.clone(), work));
+        tasks.spawn(act::run(host.clone(), acts));
         // The first to end, for whatever reason, ends them all.
         let first = tokio::select! {
             () = shutdown.cancelled() => Ok(()),

@@ -1,15 +1,18 @@
 //! The half that decides: one at a time, fenced by the position at which it took over.
 //!
-//! Reads all of `EVENTS`, `obs.*` and `beat.*`; writes `rollout.*`, `container.*`, `coordinator.took` and `work.dead`;
-//! sends `work.<node>`; answers `req.shazam.nodes` and `req.shazam.retry`. Never talks to Docker.
+//! Reads all of `EVENTS`, `obs.*` and `beat.*`; writes `rollout.*`, `container.*`, `hold.*`, `operator.*`,
+//! `coordinator.took` and `work.dead`; sends `work.<node>`, asks `req.shazam.act.<node>`; answers `req.shazam.nodes`,
+//! `req.shazam.retry`, `req.shazam.hold` and `req.shazam.operate`. Never talks to Docker.
 
 mod answer;
 mod command;
 mod decide;
 mod drift;
 mod gaps;
+mod hold;
 mod nodes;
 mod observe;
+mod operate;
 mod retry;
 mod rollout;
 
@@ -21,7 +24,7 @@ use schemas::descriptors::Desired;
 use schemas::event::{CoordinatorTook, Data, Draft, Event, Level, RolloutResumed, Scope, StepStatus, Topic};
 use schemas::fleet::{Fleet, RolloutStatus};
 use schemas::names::{FleetId, Oid};
-use schemas::query::RetryRollout;
+use schemas::query::{HoldRequest, Operate, RetryRollout};
 use schemas::spec::DigestKey;
 use streams::{AppendError, Bus, Closed, Expected, Filter, Follow, Question, ReadError, clock};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +33,9 @@ use uuid::Uuid;
 use self::command::Fence;
 use self::drift::Compared;
 use self::gaps::{LONG, Watches};
+use self::hold::Answered;
 use self::nodes::Nodes;
+use self::operate::UnderWay;
 use crate::error::CoordinatorError;
 
 /// Who writes the coordinator's events.
@@ -67,6 +72,10 @@ pub struct Coordinator {
     compared: Compared,
     /// Sequence in `OBS` of the first report that waits until there is room.
     held: Option<u64>,
+    /// What operators asked for and has not ended.
+    under_way: UnderWay,
+    /// What was answered about holds.
+    answered: Answered,
     state: State,
 }
 
@@ -122,6 +131,8 @@ impl Coordinator {
             fullness: Level::Normal,
             compared: Compared::default(),
             held: None,
+            under_way: UnderWay::default(),
+            answered: Answered::default(),
             state: State::new("reading the log"),
         }
     }
@@ -164,14 +175,17 @@ impl Coordinator {
         self.catch_up(head).await?;
         self.take_over().await?;
         self.resume().await?;
+        self.conclude_what_was_left().await?;
         self.state.set(None);
         let mut reports = self.bus.reports(self.reported);
         let mut retries = self.bus.answer::<RetryRollout>().await?;
+        let mut holds = self.bus.answer::<HoldRequest>().await?;
+        let mut operations = self.bus.answer::<Operate>().await?;
         let shutdown = self.shutdown.clone();
         self.compared.all(self.fleets.keys());
         loop {
             self.drive().await?;
-            let due = self.compared.next();
+            let (due, expiry) = (self.compared.next(), self.next_expiry());
             if let Some(obs) = self.released() {
                 tracing::info!(obs, "the log has room again: taking what was held back");
                 reports = self.bus.reports(obs.saturating_sub(1));
@@ -185,6 +199,16 @@ impl Coordinator {
                     Some(asked) => self.asked_to_retry(asked).await?,
                     None => return Err(Closed { subject: RetryRollout::SUBJECT }.into()),
                 },
+                asked = holds.next() => match asked {
+                    Some(asked) => self.asked_to_hold(asked).await?,
+                    None => return Err(Closed { subject: HoldRequest::SUBJECT }.into()),
+                },
+                asked = operations.next() => match asked {
+                    Some(asked) => self.asked_to_operate(asked).await?,
+                    None => return Err(Closed { subject: Operate::SUBJECT }.into()),
+                },
+                end = self.under_way.next() => self.operation_ended(end).await?,
+                () = expiry => self.expire().await?,
                 report = reports.next() => {
                     let (obs, node, report) = report?;
                     self.observe(obs, node, report).await?;

@@ -40,6 +40,9 @@ pub enum AgentError {
     /// The queue of work cannot be read.
     #[error("the agent cannot read its work")]
     Work(#[source] ReadError),
+    /// Questions come no more.
+    #[error(transparent)]
+    Closed(streams::Closed),
     /// A task of the agent panicked.
     #[error("a task of the agent broke off")]
     Broken(#[source] tokio::task::JoinError),

@@ -22,7 +22,16 @@ pub const STREAMS: &[StreamEntry] = &[
         writes: &[
             (Platform, &["sys._platform.log", "sys._platform.level"]),
             (Git, &["evt.*.*.git"]),
-            (Coordinator, &["evt.*.*.rollout", "evt.*.*.container", "sys._platform.coordinator", "sys._platform.work"]),
+            (
+                Coordinator,
+                &[
+                    "evt.*.*.rollout",
+                    "evt.*.*.container",
+                    "evt.*.*.hold",
+                    "sys._platform.coordinator",
+                    "sys._platform.work",
+                ],
+            ),
             (Tasker, &["evt.*.*.run", "sys._platform.work"]),
             (Profiles, &["sys.*.member", "sys.*.policy", "sys._platform.profile", "sys._platform.token"]),
         ],
@@ -181,6 +190,14 @@ pub const PLAIN: &[PlainEntry] = &[
     question("req.tasker.tasks", &[Api], &[Tasker], "a fleet's tasks"),
     question("req.shazam.nodes", &[Git, Tasker, Api], &[Coordinator], "the nodes that it heard of"),
     question("req.shazam.retry", &[Api], &[Coordinator], "try a failed rollout again"),
+    question(
+        "req.shazam.operate",
+        &[Api],
+        &[Coordinator],
+        "restart, stop or start a container, or run a command in it",
+    ),
+    question("req.shazam.hold", &[Api], &[Coordinator], "leave a container alone, or no longer"),
+    question("req.shazam.act.<node>", &[Coordinator], &[Agent], "do something to a container of one node"),
     question("req.profiles.list", &[Api], &[Profiles], "a page of profiles"),
     question("req.profiles.create", &[Api], &[Profiles], "make a profile"),
     question("req.profiles.mail", &[Api], &[Profiles], "change a profile's mail address"),

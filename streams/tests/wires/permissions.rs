@@ -112,14 +112,14 @@ async fn each_service_may_do_what_it_does_and_nothing_else() {
     check(
         User::Coordinator,
         expect![[r#"
-        API.CONSUMER.CREATE: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
-        API.CONSUMER.DELETE: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
-        API.CONSUMER.INFO: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
-        API.CONSUMER.MSG.NEXT: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
-        API.STREAM.INFO: EVENTS OBS
-        API.STREAM.MSG.GET: EVENTS OBS
-        publish: evt.acme.shop.rollout evt.acme.shop.container sys._platform.coordinator sys._platform.work work.local work.other
-    "#]],
+            API.CONSUMER.CREATE: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
+            API.CONSUMER.DELETE: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
+            API.CONSUMER.INFO: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
+            API.CONSUMER.MSG.NEXT: EVENTS.agent-local EVENTS.agent-other OBS.agent-local OBS.agent-other
+            API.STREAM.INFO: EVENTS OBS
+            API.STREAM.MSG.GET: EVENTS OBS
+            publish: evt.acme.shop.rollout evt.acme.shop.container evt.acme.shop.hold sys._platform.coordinator sys._platform.work work.local work.other
+        "#]],
     );
     check(
         User::Agent,

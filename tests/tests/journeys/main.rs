@@ -16,6 +16,7 @@ mod logs;
 mod logs_docker;
 mod metrics;
 mod neighbours;
+mod operate;
 mod outcomes;
 mod plans;
 mod pulls;

@@ -1,5 +1,6 @@
 //! The shapes of the contract, each as JSON Schema. `tests/contract.rs` holds the real answers to them.
 
+mod operate;
 mod profiles;
 mod pulls;
 
@@ -7,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 /// Every shape by its name, room by room: one macro call for all of them would be too deep for the compiler.
 pub(super) fn all() -> Value {
-    let rooms = [general(), profiles::all(), pulls::all()];
+    let rooms = [general(), operate::all(), profiles::all(), pulls::all()];
     rooms.into_iter().filter_map(|room| room.as_object().cloned()).flatten().collect::<Map<_, _>>().into()
 }
 
@@ -67,6 +68,14 @@ fn general() -> Value {
                 "docker_id": text(),
                 "node": text(),
                 "until": { "type": "string", "format": "date-time" },
+                "since": count(),
+            })) },
+            "holds": { "type": "object", "description": "containers that are left alone", "additionalProperties": object(json!({
+                "id": id(),
+                "until": or_null(time()),
+                "by": text(),
+                "reason": or_null(text()),
+                "stopped": { "type": "boolean" },
                 "since": count(),
             })) },
         })),
@@ -144,7 +153,7 @@ fn general() -> Value {
         "Step": object(json!({
             "container": text(),
             "action": { "enum": ["create", "recreate", "restart", "wait", "remove", "destroy"] },
-            "status": { "enum": ["waiting", "started", "succeeded", "failed"] },
+            "status": { "enum": ["waiting", "started", "succeeded", "failed", "held"] },
             "sent": or_null(id()),
             "error": or_null(text()),
             "duration_ms": or_null(count()),
@@ -203,6 +212,11 @@ fn general() -> Value {
             })) },
             "needed_by": { "type": "array", "items": text() },
             "containers": count(),
+            "held": { "type": "array", "description": "containers on hold, and what is not done to them", "items": object(json!({
+                "container": text(),
+                "hold": { "type": "object" },
+                "action": or_null(text()),
+            })) },
             "warnings": { "type": "array", "items": { "type": "object" } },
             "refused": { "type": "array", "items": { "type": "object" }, "description": "what a push to the deploy branch would be refused for" },
             "text": { "type": "string", "description": "as a push prints it" },

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Files;
 use crate::error::EngineError;
+use crate::exec::Executed;
 use crate::records::Record;
 use crate::seen::{Container, ImageInfo, Labels, NetworkAttachment, State};
 use crate::wake::{Action, Kind, Wake};
@@ -54,6 +55,10 @@ pub(super) struct Entry {
     pub(super) lines: Vec<String>,
     pub(super) files: Files,
     pub(super) records: Vec<Record>,
+    /// What programs do that are run in it; none: such a one never ends.
+    pub(super) programs: BTreeMap<String, Option<Executed>>,
+    /// The commands that were run in it.
+    pub(super) executed: Vec<Vec<String>>,
     /// How often those who followed its records were made deaf.
     pub(super) deaf: u32,
 }

@@ -100,7 +100,8 @@ Examples:
 pub enum MemberCommand {
     /// Give somebody a role with an owner, instead of the one that they have
     #[command(after_help = "\
-Roles: owner (members too), maintainer (pushes), operator (starts and cancels runs, retries),
+Roles: owner (members too), maintainer (pushes, runs commands in containers), operator (starts
+and cancels runs, retries, restarts, stops and starts containers, places and ends holds),
 viewer (sees), scraper (reads metrics and nothing else).")]
     Set {
         /// With whom

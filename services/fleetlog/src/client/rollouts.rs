@@ -94,6 +94,7 @@ fn step_row(number: usize, of: usize, it: &RolloutStepState) -> Vec<String> {
         StepStatus::Started => "started",
         StepStatus::Succeeded => "succeeded",
         StepStatus::Failed => "failed",
+        StepStatus::Held => "on hold",
     };
     let took = it.duration_ms.map_or_else(|| "-".to_owned(), took);
     let reasons = it.step.reasons.iter().map(schemas::plan::Reason::told).collect::<Vec<_>>().join("; ");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use schemas::names::FleetId;
+use schemas::operate::Hold;
 use schemas::plan::Reason;
 use serde_json::{Map, Value};
 
@@ -28,8 +29,10 @@ pub fn run(options: &StateOptions) -> Result<(), Failure> {
         table.extend(rows);
         out::table("  ", &table)?;
     }
-    archived(&state).iter().try_for_each(|line| out::line(&format!("  {line}")))?;
-    drift(&state).iter().try_for_each(|line| out::line(&format!("  {line}")))?;
+    [archived(&state), holds(&state), drift(&state)]
+        .iter()
+        .flatten()
+        .try_for_each(|line| out::line(&format!("  {line}")))?;
     for kind in ["volumes", "tasks", "variables"] {
         let names: Vec<_> = members(&state["desired"][kind]).map(|(name, _)| name.as_str()).collect();
         if !names.is_empty() {
@@ -68,6 +71,12 @@ pub fn archived(state: &Value) -> Vec<String> {
         format!("kept: {} as `{name}` on {}, stopped, until {}", text("container"), text("node"), text("until"))
     };
     members(&state["archived"]).map(line).collect()
+}
+
+/// A line for every container that is left alone.
+pub fn holds(state: &Value) -> Vec<String> {
+    let told = |it: &Value| serde_json::from_value::<Hold>(it.clone()).map(|it| it.told()).unwrap_or_default();
+    members(&state["holds"]).map(|(name, it)| format!("hold: {name}: {}", told(it))).collect()
 }
 
 /// A row for every container that should be or is: name, state, health, node.

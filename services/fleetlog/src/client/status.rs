@@ -71,6 +71,7 @@ fn with_observed(line: &FleetLine, state: &Value) -> Value {
     value["observed"] = state["observed"].clone();
     value["drift"] = state["drift"].clone();
     value["archived"] = state["archived"].clone();
+    value["holds"] = state["holds"].clone();
     value
 }
 
@@ -86,6 +87,6 @@ fn show(line: &FleetLine, state: &Value) -> Result<(), Failure> {
     let mut table = vec![row(["CONTAINER", "STATE", "HEALTH", "NODE"])];
     table.extend(rows);
     out::table("  ", &table)?;
-    state::archived(state).iter().try_for_each(|line| out::line(&format!("  {line}")))?;
-    state::drift(state).iter().try_for_each(|line| out::line(&format!("  {line}")))
+    let lines = [state::archived(state), state::holds(state), state::drift(state)];
+    lines.iter().flatten().try_for_each(|line| out::line(&format!("  {line}")))
 }

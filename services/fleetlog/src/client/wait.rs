@@ -217,7 +217,7 @@ pub fn newest<'r>(rollouts: &'r [Rollout], digits: &str) -> Result<Option<&'r Ro
 /// A rollout under way, in a line.
 fn progress(rollout: &Rollout) -> String {
     let total = rollout.steps.len();
-    let done = rollout.steps.iter().filter(|it| it.status == StepStatus::Succeeded).count();
+    let done = rollout.steps.iter().filter(|it| it.status.is_done()).count();
     let now: Vec<_> = rollout
         .steps
         .iter()

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use schemas::event::{Data, Event, RolloutPlanned, RolloutStep, StepStatus};
 use schemas::fleet::{Rollout, RolloutStatus};
-use schemas::names::{FleetId, NodeName};
+use schemas::names::{FleetId, Name, NodeName};
 use schemas::outcome::duration;
 use schemas::plan::{Step, difference};
 use uuid::Uuid;
@@ -26,6 +26,8 @@ pub(super) struct Watch {
     failed: BTreeMap<u32, Timestamp>,
     /// What is said only once the rollout, which has no steps, has succeeded.
     held: Vec<String>,
+    /// Containers on hold that something would have been done to.
+    left_alone: Vec<Name>,
 }
 
 /// What one event says.
@@ -41,8 +43,8 @@ pub(super) enum News {
 }
 
 impl Watch {
-    /// `printed` is the plan that the pusher saw.
-    pub(super) fn new(fleet: FleetId, desired: u64, printed: Vec<Step>) -> Self {
+    /// `printed` is the plan that the pusher saw, and `left_alone` what it says is on hold.
+    pub(super) fn new(fleet: FleetId, desired: u64, printed: Vec<Step>, left_alone: Vec<Name>) -> Self {
         Self {
             fleet,
             desired,
@@ -52,6 +54,7 @@ impl Watch {
             running: BTreeMap::new(),
             failed: BTreeMap::new(),
             held: Vec::new(),
+            left_alone,
         }
     }
 
@@ -70,7 +73,7 @@ impl Watch {
             Data::RolloutStep(it) if mine(&it.rollout) => News::Lines(self.step(event.time, it)),
             Data::RolloutSucceeded(it) if mine(&it.rollout) => {
                 let mut lines = std::mem::take(&mut self.held);
-                lines.push(format!("success: rollout succeeded in {}", duration(it.duration_ms)));
+                lines.push(self.succeeded(&format!(" in {}", duration(it.duration_ms))));
                 News::End(lines)
             }
             Data::RolloutFailed(it) if mine(&it.rollout) => News::Failed(event.position),
@@ -109,11 +112,17 @@ impl Watch {
                 self.running.insert(step.step, at);
                 return Vec::new();
             }
+            StepStatus::Held => {
+                self.left_alone.extend(self.container(step.step));
+                None
+            }
             StepStatus::Succeeded | StepStatus::Failed => self.running.remove(&step.step),
         };
         let ended = if step.status == StepStatus::Failed {
             self.failed.insert(step.step, since.unwrap_or(at));
             format!("failed{took}: {}", step.error.as_deref().unwrap_or("no reason given"))
+        } else if step.status == StepStatus::Held {
+            "left out: its container is on hold".to_owned()
         } else {
             format!("done{took}")
         };
@@ -128,6 +137,19 @@ impl Watch {
     /// When a step that failed had begun.
     pub(super) fn began(&self, step: u32) -> Option<Timestamp> {
         self.failed.get(&step).copied()
+    }
+
+    /// The last line of a rollout that did all that it could.
+    fn succeeded(&self, took: &str) -> String {
+        let names: Vec<&str> = self.left_alone.iter().map(Name::as_str).collect();
+        match names.as_slice() {
+            [] => format!("success: rollout succeeded{took}"),
+            names => format!("success: rollout succeeded{took}, without what is on hold: {}", names.join(", ")),
+        }
+    }
+
+    fn container(&self, step: u32) -> Option<Name> {
+        self.steps.get(usize::try_from(step).ok()?).map(|it| it.container.clone())
     }
 
     fn name(&self, step: u32) -> String {
@@ -151,7 +173,7 @@ impl Watch {
         match rollout.status {
             RolloutStatus::Planned | RolloutStatus::Running => News::Lines(lines),
             RolloutStatus::Succeeded => {
-                lines.push(format!("success: rollout succeeded{took}"));
+                lines.push(self.succeeded(&took));
                 News::End(lines)
             }
             RolloutStatus::Failed => News::Failed(position),

@@ -85,6 +85,24 @@ async fn a_push_shows_its_rollout_to_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_left_out_because_it_is_on_hold_is_said_at_the_end() {
+    let platform = Platform::started().await;
+    let said = while_rolling(&platform, |position| {
+        let platform = &platform;
+        async move {
+            let rollout = planned(platform, position).await;
+            step(platform, rollout, StepStatus::Held, None).await;
+            let succeeded = RolloutSucceeded { rollout, duration_ms: 3_400 };
+            platform.append("acme/shop", Some(rollout), Data::RolloutSucceeded(succeeded)).await;
+        }
+    })
+    .await;
+    said.good()
+        .tells("create db … left out: its container is on hold")
+        .tells("remote: success: rollout succeeded in 3.4 s, without what is on hold: db");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_rollout_is_told_and_the_push_stays_accepted() {
     let platform = Platform::started().await;
     let said = while_rolling(&platform, |position| {

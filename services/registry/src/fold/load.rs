@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::track::{Container, Identity, Track};
-use super::{Fold, Ids, Known};
+use super::{Fold, Head, Ids, Known};
 use crate::facts::{self, Facts};
 use crate::row::Kind;
 
@@ -137,7 +137,7 @@ impl LoadedFleet {
 fn take(it: Stored, fleet: &mut Fleet, track: &mut Track, files: &mut BTreeMap<Path, File>) -> Result<(), LoadError> {
     let Some(value) = it.value.as_deref() else { return Ok(()) };
     match it.kind {
-        Kind::Head => it.read::<super::Head>(value)?.restore(fleet),
+        Kind::Head => it.read::<Head>(value)?.give(fleet),
         Kind::Ref => drop(fleet.refs.insert(it.name.clone(), it.read::<Oid>(value)?)),
         Kind::Volume => drop(fleet.observed.volumes.insert(it.name.clone(), it.read::<ObservedThing>(value)?)),
         Kind::Network => drop(fleet.observed.networks.insert(it.name.clone(), it.read::<ObservedThing>(value)?)),

@@ -133,7 +133,14 @@ impl Track {
                 let object = self.object(Kind::Ref, &Pull::ref_name(*number), &mut to);
                 to.version(object, Some(text(&tip.head)), None, None);
             }
-            Data::DriftFound(_) | Data::DriftEnded(_) | Data::ContainerArchived(_) | Data::ArchiveRemoved(_) => {
+            Data::DriftFound(_)
+            | Data::DriftEnded(_)
+            | Data::ContainerArchived(_)
+            | Data::ArchiveRemoved(_)
+            | Data::HoldPlaced(_)
+            | Data::HoldEnded(_)
+            | Data::OperatorAsked(_)
+            | Data::OperatorActed(_) => {
                 fleet.apply(event);
                 self.head(fleet, &mut to);
             }
@@ -142,7 +149,11 @@ impl Track {
                 self.head(fleet, &mut to);
             }
             Data::RolloutPlanned(_) => {
+                let released = fleet.released;
                 fleet.apply(event);
+                if fleet.released != released {
+                    self.head(fleet, &mut to);
+                }
                 if let Some(rollout) = fleet.rollouts.last() {
                     let (id, plan) = (event.id, text(rollout));
                     to.rows.push(Row::Rollout { fleet: to.fleet, planned_at: position, id, plan });

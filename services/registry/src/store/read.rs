@@ -94,7 +94,7 @@ impl<'a> Snapshot<'a> {
     /// One fleet; none: there never was one of that name.
     pub fn find(&self, id: &FleetId) -> Result<Option<FleetRow>, StoreError> {
         let find = || {
-            let sql = "SELECT id, name, first, position, git, rollout, run FROM fleets WHERE name = ?1";
+            let sql = "SELECT id, name, first, position, git, rollout, run, hold FROM fleets WHERE name = ?1";
             self.db.prepare_cached(sql)?.query_row([id.to_string()], fleet_row).optional()
         };
         find().map_err(self.failed())
@@ -114,7 +114,8 @@ impl<'a> Snapshot<'a> {
             let newest = self.db.query_row(newest, [], |row| row.get(0)).optional()?.unwrap_or(0);
             let mut actors = self.db.prepare("SELECT id, name FROM actors")?;
             let actors = actors.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-            let mut fleets = self.db.prepare("SELECT id, name, first, position, git, rollout, run FROM fleets")?;
+            let mut fleets =
+                self.db.prepare("SELECT id, name, first, position, git, rollout, run, hold FROM fleets")?;
             let fleets = fleets.query_map([], fleet_row)?.collect::<Result<Vec<_>, _>>()?;
             let fleets = fleets.iter().map(|it| {
                 let mut whole = self.whole(it, position)?;
@@ -213,7 +214,7 @@ impl<'a> Snapshot<'a> {
 }
 
 fn fleet_row(row: &Row<'_>) -> rusqlite::Result<FleetRow> {
-    let lines = Lines { git: row.get(4)?, rollout: row.get(5)?, run: row.get(6)? };
+    let lines = Lines { git: row.get(4)?, rollout: row.get(5)?, run: row.get(6)?, hold: row.get(7)? };
     Ok(FleetRow { row: row.get(0)?, id: parsed(row, 1)?, first: row.get(2)?, position: row.get(3)?, lines })
 }
 

@@ -20,7 +20,7 @@ CREATE TABLE actors (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE events (position INTEGER PRIMARY KEY, time INTEGER NOT NULL, ahead INTEGER NOT NULL, actor INTEGER NOT NULL);
 CREATE TABLE fleets (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, first INTEGER NOT NULL,
   position INTEGER NOT NULL DEFAULT 0, git INTEGER NOT NULL DEFAULT 0, rollout INTEGER NOT NULL DEFAULT 0,
-  run INTEGER NOT NULL DEFAULT 0);
+  run INTEGER NOT NULL DEFAULT 0, hold INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE pushes (fleet INTEGER NOT NULL, position INTEGER NOT NULL, oid TEXT NOT NULL,
   PRIMARY KEY (fleet, position)) WITHOUT ROWID;
 CREATE INDEX pushes_by_oid ON pushes (fleet, oid);
@@ -149,9 +149,9 @@ fn put_rare(to: &Transaction<'_>, row: &Row) -> rusqlite::Result<usize> {
         Row::Fleet { id, name, first } => {
             run("INSERT INTO fleets (id, name, first) VALUES (?1, ?2, ?3)", params![id, name, first])
         }
-        Row::Lines { fleet, position, git, rollout, run: runs } => run(
-            "UPDATE fleets SET position = ?2, git = ?3, rollout = ?4, run = ?5 WHERE id = ?1",
-            params![fleet, position, git, rollout, runs],
+        Row::Lines { fleet, position, git, rollout, run: runs, hold } => run(
+            "UPDATE fleets SET position = ?2, git = ?3, rollout = ?4, run = ?5, hold = ?6 WHERE id = ?1",
+            params![fleet, position, git, rollout, runs, hold],
         ),
         Row::Push { fleet, position, commit } => {
             run("INSERT INTO pushes (fleet, position, oid) VALUES (?1, ?2, ?3)", params![fleet, position, commit])

@@ -5,11 +5,12 @@ use proptest::prelude::*;
 use schemas::descriptors::{Changes, File, Files, Path};
 use schemas::event::{
     ArchiveEnd, ArchiveRemoved, ContainerArchived, ContainerChange, CoordinatorTook, Data, DesiredRolledBack, Draft,
-    Event, GitPushed, RefUpdate, RolloutFailed, RolloutPlanned, RolloutResumed, RolloutRetried, RolloutStarted,
-    RolloutStep, RolloutSucceeded, RunCancelled, RunFailed, RunQueued, RunSucceeded, Scope, Sighting, StepStatus,
-    ThingChange, Trigger,
+    Event, GitPushed, HoldEnded, HoldPlaced, OperatorActed, OperatorAsked, RefUpdate, RolloutFailed, RolloutPlanned,
+    RolloutResumed, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded, RunCancelled, RunFailed, RunQueued,
+    RunSucceeded, Scope, Sighting, StepStatus, ThingChange, Trigger,
 };
 use schemas::names::Oid;
+use schemas::operate::{Operation, Outcome};
 use schemas::plan::{Action, Step};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -25,7 +26,8 @@ fn event(position: u64, second: i64, fleet: Option<&str>, actor: &str, data: Dat
         subject: "x".to_owned(),
         time: Timestamp::from_second(second).unwrap(),
         actor: actor.to_owned(),
-        cause: None,
+        // What came of an operation is told of the last one that may have been asked for.
+        cause: matches!(data, Data::OperatorActed(_)).then(|| id(position.saturating_sub(2))),
         data,
     };
     Event { position, draft }
@@ -100,7 +102,7 @@ pub fn history(most: usize) -> impl Strategy<Value = Vec<Event>> {
 }
 
 fn data() -> impl Strategy<Value = Data> {
-    prop_oneof![4 => container(), 3 => pushed(), 3 => rollout(), 3 => run(), 1 => thing()]
+    prop_oneof![4 => container(), 3 => pushed(), 3 => rollout(), 3 => run(), 1 => thing(), 2 => hold()]
 }
 
 fn seen(at_ns: i64) -> Sighting {
@@ -235,6 +237,33 @@ fn rollout() -> impl Strategy<Value = Data> {
                 Data::RolloutFailed(RolloutFailed { rollout, step: None, error: "no".to_owned(), duration_ms: 3 })
             }
             _ => Data::RolloutSucceeded(RolloutSucceeded { rollout, duration_ms: 3 }),
+        }
+    })
+}
+
+/// Holds and operations of which some are there and some are not: the fold has to take them all.
+fn hold() -> impl Strategy<Value = Data> {
+    (0..4_u8, 0..60_u64, 0..3_u8).prop_map(|(kind, of, name)| {
+        let (container, node) = (format!("c{name}").parse().unwrap(), "local".parse().unwrap());
+        let what = Operation::Stop;
+        match kind {
+            0 => Data::HoldPlaced(HoldPlaced { container, until: None, reason: None, stopped: name == 1 }),
+            1 => Data::HoldEnded(HoldEnded { container, hold: id(of), expired: name == 1 }),
+            2 => {
+                let command = Vec::new();
+                Data::OperatorAsked(OperatorAsked { what, container, node, command, reason: Some("why".to_owned()) })
+            }
+            _ => Data::OperatorActed(OperatorActed {
+                what,
+                container,
+                node,
+                command: Vec::new(),
+                reason: None,
+                outcome: Outcome::Done,
+                error: None,
+                exit_code: None,
+                duration_ms: 1,
+            }),
         }
     })
 }

@@ -240,7 +240,7 @@ impl Host {
         self.tell_stopped(command, seen, slot).await
     }
 
-    async fn ask_to_end(&self, seen: &Container) -> Result<(), EngineError> {
+    pub(super) async fn ask_to_end(&self, seen: &Container) -> Result<(), EngineError> {
         match self.engine.stop(&seen.id, None, seen.shown.stop.grace.into()).await {
             Ok(()) | Err(EngineError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),

@@ -2,6 +2,7 @@
 
 use schemas::event::StepStatus;
 use schemas::fleet::{Fleet, Rollout, RolloutStatus};
+use schemas::plan::{Action, Step};
 use uuid::Uuid;
 
 /// One thing to do about a fleet.
@@ -9,6 +10,11 @@ use uuid::Uuid;
 pub enum Act {
     /// Its newest desired state has no rollout yet, or one that failed is to be tried again: plan one.
     Plan,
+    /// A hold has ended since the newest rollout was planned: plan what it kept from being done.
+    Release {
+        /// Id of the `hold.ended`.
+        ended: Uuid,
+    },
     /// A newer push or a rollback took over.
     Supersede {
         /// The rollout that ends.
@@ -28,7 +34,14 @@ pub enum Act {
         /// Its step.
         step: u32,
     },
-    /// Every step succeeded.
+    /// A step's turn has come, and its container is on hold: it is left out.
+    LeaveOut {
+        /// The rollout.
+        rollout: Uuid,
+        /// Its step.
+        step: u32,
+    },
+    /// Every step succeeded, or was left out.
     Succeed {
         /// The rollout.
         rollout: Uuid,
@@ -53,30 +66,44 @@ pub fn decide(fleet: &Fleet) -> Vec<Act> {
             0 => vec![Act::Supersede { rollout: rollout.id, by: fleet.desired_at }],
             _ => Vec::new(),
         },
-        Some(rollout) => carry_on(rollout),
+        Some(rollout) => carry_on(fleet, rollout),
         None if newest.map_or(0, |rollout| rollout.desired) < fleet.desired_at => vec![Act::Plan],
         None if newest.is_some_and(|rollout| rollout.retried.is_some()) => vec![Act::Plan],
-        None => Vec::new(),
+        None => fleet.released.filter(|_| can_release(fleet)).map(|ended| Act::Release { ended }).into_iter().collect(),
     }
 }
 
-fn carry_on(rollout: &Rollout) -> Vec<Act> {
+/// What failed stays failed, and an operation that ended a hold is to do first what it was asked for.
+fn can_release(fleet: &Fleet) -> bool {
+    let rests = |it: &Rollout| it.status == RolloutStatus::Succeeded && it.desired == fleet.desired_at;
+    fleet.rollouts.last().is_some_and(rests) && fleet.operated.iter().all(|it| it.end.is_some())
+}
+
+fn carry_on(fleet: &Fleet, rollout: &Rollout) -> Vec<Act> {
     let id = rollout.id;
     let failed = (0..).zip(&rollout.steps).find(|(_, step)| step.status == StepStatus::Failed);
     if let Some((step, state)) = failed {
         let error = state.error.clone().unwrap_or_default();
         return if under_way(rollout) == 0 { vec![Act::Fail { rollout: id, step, error }] } else { Vec::new() };
     }
-    if rollout.steps.iter().all(|step| step.status == StepStatus::Succeeded) {
+    if rollout.steps.iter().all(|step| step.status.is_done()) {
         return vec![Act::Succeed { rollout: id }];
     }
-    let done = |step: &u32| rollout.steps.get(*step as usize).is_none_or(|it| it.status == StepStatus::Succeeded);
+    let done = |step: &u32| rollout.steps.get(*step as usize).is_none_or(|it| it.status.is_done());
     let start = (rollout.status == RolloutStatus::Planned).then_some(Act::Start { rollout: id });
     let sends = (0..)
         .zip(&rollout.steps)
         .filter(|(_, it)| it.status == StepStatus::Waiting && it.step.after.iter().all(done))
-        .map(|(step, _)| Act::Send { rollout: id, step });
+        .map(|(step, it)| match is_held(fleet, &it.step) {
+            true => Act::LeaveOut { rollout: id, step },
+            false => Act::Send { rollout: id, step },
+        });
     start.into_iter().chain(sends).collect()
+}
+
+/// Whether a step is about a container on hold. A volume that may have its name is none.
+fn is_held(fleet: &Fleet, step: &Step) -> bool {
+    step.action != Action::Destroy && fleet.holds.contains_key(&step.container)
 }
 
 fn under_way(rollout: &Rollout) -> usize {
@@ -87,7 +114,7 @@ fn under_way(rollout: &Rollout) -> usize {
 mod tests {
     use jiff::Timestamp;
     use schemas::fleet::RolloutStepState;
-    use schemas::plan::{Action, Step};
+    use schemas::operate::{Hold, Operated, Operation};
 
     use super::*;
 
@@ -182,6 +209,52 @@ mod tests {
         let steps: &[(StepStatus, &[u32])] = &[(Failed, &[]), (Succeeded, &[]), (Waiting, &[])];
         let fail = Act::Fail { rollout: ONE, step: 0, error: "broken".to_owned() };
         assert_eq!(decide(&fleet(1, vec![rollout(1, Running, steps)])), [fail]);
+    }
+
+    fn hold(id: u128) -> Hold {
+        Hold { id: Uuid::from_u128(id), until: None, by: "ann".to_owned(), reason: None, stopped: false, since: 1 }
+    }
+
+    #[test]
+    fn a_step_on_hold_is_left_out_when_its_turn_comes_and_keeps_nothing_waiting() {
+        let steps: &[(StepStatus, &[u32])] = &[(Succeeded, &[]), (Waiting, &[0]), (Waiting, &[1])];
+        let mut held = fleet(1, vec![rollout(1, Running, steps)]);
+        held.rollouts[0].steps[1].step.container = "db".parse().unwrap();
+        held.holds.insert("db".parse().unwrap(), hold(7));
+        assert_eq!(decide(&held), [Act::LeaveOut { rollout: ONE, step: 1 }]);
+        held.rollouts[0].steps[1].status = StepStatus::Held;
+        assert_eq!(decide(&held), [Act::Send { rollout: ONE, step: 2 }]);
+        held.rollouts[0].steps[2].status = Succeeded;
+        assert_eq!(decide(&held), [Act::Succeed { rollout: ONE }]);
+        // What is under way already is not broken off.
+        held.rollouts[0].steps[1].status = Started;
+        assert_eq!(decide(&held), []);
+    }
+
+    #[test]
+    fn what_a_hold_left_out_is_planned_once_it_has_ended_and_the_fleet_rests() {
+        let ended = Uuid::from_u128(9);
+        let mut fleet = fleet(1, vec![rollout(1, RolloutStatus::Succeeded, &[])]);
+        fleet.released = Some(ended);
+        assert_eq!(decide(&fleet), [Act::Release { ended }]);
+        // An operation that ended it comes first.
+        fleet.operated.push(Operated {
+            id: ONE,
+            what: Operation::Start,
+            container: "db".parse().unwrap(),
+            node: "local".parse().unwrap(),
+            command: vec![],
+            by: "ann".to_owned(),
+            reason: None,
+            asked: Timestamp::UNIX_EPOCH,
+            end: None,
+        });
+        assert_eq!(decide(&fleet), []);
+        fleet.operated.clear();
+        fleet.rollouts[0].status = Over;
+        assert_eq!(decide(&fleet), [], "what failed stays failed");
+        fleet.desired_at = 5;
+        assert_eq!(decide(&fleet), [Act::Plan], "a newer push plans all of it");
     }
 
     #[test]

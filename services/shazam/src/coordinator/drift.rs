@@ -38,7 +38,7 @@ impl Compared {
     /// One of which something was seen, or whose rollout went on. A fleet that never rests is compared all the same.
     pub(super) fn soon(&mut self, id: &FleetId, data: &Data) {
         let told = matches!(data, Data::DriftFound(_) | Data::DriftEnded(_) | Data::ObservationGap(_));
-        if !told && matches!(data.topic(), Topic::Container | Topic::Rollout) {
+        if !told && matches!(data.topic(), Topic::Container | Topic::Rollout | Topic::Hold) {
             self.0.entry(id.clone()).or_insert_with(|| Instant::now() + SETTLED);
         }
     }
@@ -136,7 +136,7 @@ impl Coordinator {
         };
         let pause = pause(fleet);
         if pause.is_zero() {
-            self.plan(id, Some(found)).await?;
+            self.plan(id, Some(found), true).await?;
         } else {
             self.compared.later(id, pause);
         }

@@ -36,7 +36,9 @@ impl Coordinator {
     /// False: it has to wait, or to be decided anew.
     async fn act(&mut self, id: &FleetId, act: Act) -> Result<bool, CoordinatorError> {
         let data = match act {
-            Act::Plan => return self.plan(id, None).await,
+            Act::Plan => return self.plan(id, None, false).await,
+            Act::Release { ended } => return self.plan(id, Some(ended), false).await,
+            Act::LeaveOut { rollout, step } => (rollout, left_out(rollout, step)),
             Act::Send { rollout, step } => return self.send(id, rollout, step).await,
             Act::Supersede { rollout, by } => (rollout, Data::RolloutSuperseded(RolloutSuperseded { rollout, by })),
             Act::Start { rollout } => (rollout, Data::RolloutStarted(RolloutStarted { rollout })),
@@ -53,8 +55,13 @@ impl Coordinator {
     }
 
     /// Plans what the newest push or rollback asks for against what is observed now: for the first time, because
-    /// somebody asked for another try, or because of a `drift.found`, to heal it.
-    pub(super) async fn plan(&mut self, id: &FleetId, heals: Option<Uuid>) -> Result<bool, CoordinatorError> {
+    /// somebody asked for another try, or `because` of a `hold.ended`, or of a `drift.found`, which it `heals`.
+    pub(super) async fn plan(
+        &mut self,
+        id: &FleetId,
+        because: Option<Uuid>,
+        heals: bool,
+    ) -> Result<bool, CoordinatorError> {
         let Some(fleet) = self.fleets.get(id) else { return Ok(false) };
         let overtaken = self.overtaken.get(id).and_then(|it| it.front().cloned());
         // One that was overtaken before its turn is planned without steps, so that it has an end of its own.
@@ -73,9 +80,9 @@ impl Coordinator {
         let failed = fleet.rollouts.last().filter(|it| it.desired == desired && overtaken.is_none());
         let retry = failed.and_then(|it| Some((it.id, it.retried?)));
         let (epoch, retries) = (self.fence.epoch, retry.map(|(failed, _)| failed));
-        let data = RolloutPlanned { commit, desired, observed, epoch, node, steps, retries, heals: heals.is_some() };
+        let data = RolloutPlanned { commit, desired, observed, epoch, node, steps, retries, heals };
         let data = Data::RolloutPlanned(data);
-        let cause = match retry.map(|(_, asked)| asked).or(heals) {
+        let cause = match retry.map(|(_, asked)| asked).or(because) {
             Some(cause) => cause,
             None => match desired_by(self.bus.clone(), desired).await? {
                 Some(event) => event,
@@ -162,6 +169,12 @@ impl Coordinator {
     fn duration_ms(&self, id: &FleetId, rollout: Uuid) -> u64 {
         self.rollout(id, rollout).map_or(0, |(_, it)| elapsed_ms(it.planned, clock::now()))
     }
+}
+
+/// What is said of a step whose container is on hold.
+fn left_out(rollout: Uuid, step: u32) -> Data {
+    let (status, error, duration_ms, obs) = (StepStatus::Held, None, None, None);
+    Data::RolloutStep(RolloutStep { rollout, step, status, error, duration_ms, obs })
 }
 
 /// Clocks may step back: then no time has passed.

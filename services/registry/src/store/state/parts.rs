@@ -90,7 +90,7 @@ impl Parts {
     pub fn text(mut self, fleet: &FleetRow, position: u64) -> Result<String, serde_json::Error> {
         let files = self.texts.len() + self.files.len() * A_NAME;
         let mut to = Vec::with_capacity(files + self.containers.len() + self.tasks.len() + AROUND);
-        let Head { deploy, commit, desired_at, upstream, drift, archived, .. } = &self.head;
+        let Head { deploy, commit, desired_at, upstream, drift, archived, holds, .. } = &self.head;
         to.push(b'{');
         value(&mut to, "position", &position)?;
         value(&mut to, "fleet", &fleet.id)?;
@@ -109,6 +109,7 @@ impl Parts {
         to.push(b'}');
         value(&mut to, "drift", drift)?;
         value(&mut to, "archived", archived)?;
+        value(&mut to, "holds", holds)?;
         to.push(b'}');
         String::from_utf8(to).map_err(serde_json::Error::custom)
     }

@@ -1,0 +1,280 @@
+//! Answers `req.shazam.operate`: something is done to a container because somebody asked for it by hand.
+//!
+//! Writes `operator.asked` before anything is done, has the node's agent do it beside everything else, and writes
+//! `operator.acted` with what came of it. Whoever coordinates next says of what it finds unfinished that nobody knows.
+//! A stop comes with a hold, and a start ends that one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemas::event::{Data, HoldEnded, HoldPlaced, OperatorActed, OperatorAsked};
+use schemas::fleet::{Fleet, ObservedContainer, State};
+use schemas::names::{FleetId, Name, NodeName};
+use schemas::operate::{Operated, Operation, Outcome, refused_reason, told_command};
+use schemas::query::{ActAnswer, ActOnNode, Fault, FaultCode, LONGEST_EXEC, Operate, OperateAnswer, Said};
+use schemas::units::Span;
+use streams::{AskError, Asked, Bus, clock};
+use tokio::task::{JoinError, JoinSet};
+use uuid::Uuid;
+
+use super::Coordinator;
+use crate::error::CoordinatorError;
+
+/// How long a stop and a start may take beside the container's own grace.
+const BESIDE_GRACE: Span = Span::seconds(60);
+
+/// How long a command may run where nobody says.
+const EXEC: Span = Span::seconds(60);
+
+/// How much longer than the agent's own deadline is waited for its answer.
+const ON_THE_WAY: Duration = Duration::from_secs(5);
+
+/// Operations that are under way at the same time, in all fleets.
+const AT_ONCE: usize = 64;
+
+/// The container, where it is there.
+pub(super) fn seen<'a>(fleet: &'a Fleet, name: &Name) -> Option<&'a ObservedContainer> {
+    fleet.observed.containers.get(name).filter(|seen| seen.state != State::Removed)
+}
+
+/// Operations that are under way, and who waits for their end.
+#[derive(Default)]
+pub(super) struct UnderWay {
+    acting: JoinSet<Ended>,
+    waiting: BTreeMap<Uuid, (FleetId, Vec<Asked<Operate>>)>,
+}
+
+/// What an agent answered.
+pub(super) struct Ended {
+    id: Uuid,
+    answer: Result<ActAnswer, AskError>,
+}
+
+impl UnderWay {
+    /// The next one that has ended; none under way: it never comes. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<Ended, JoinError> {
+        match self.acting.join_next().await {
+            Some(end) => end,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn begin(&mut self, bus: Bus, node: NodeName, question: ActOnNode, asked: Asked<Operate>) {
+        let id = question.cause;
+        self.waiting.insert(id, (question.fleet.clone(), vec![asked]));
+        let within = Duration::from(question.within) + ON_THE_WAY;
+        self.acting.spawn(async move { Ended { id, answer: bus.act(&node, &question, within).await } });
+    }
+}
+
+impl Coordinator {
+    pub(super) async fn asked_to_operate(&mut self, asked: Asked<Operate>) -> Result<(), CoordinatorError> {
+        let it = asked.question.clone();
+        if let Some((_, waiting)) = self.under_way.waiting.get_mut(&it.id) {
+            waiting.push(asked);
+            return Ok(());
+        }
+        if let Some(ended) = self.operated(&it.fleet, it.id).filter(|it| it.end.is_some()).cloned() {
+            reply(vec![asked], Ok(self.told(ended, None))).await;
+            return Ok(());
+        }
+        let (node, within) = match self.can_operate(&it) {
+            Ok(it) => it,
+            Err(fault) => {
+                reply(vec![asked], Err(fault)).await;
+                return Ok(());
+            }
+        };
+        let asking = Data::OperatorAsked(OperatorAsked {
+            what: it.what,
+            container: it.container.clone(),
+            node: node.clone(),
+            command: told_command(&it.command),
+            reason: it.reason.clone(),
+        });
+        self.append_hold(&it.fleet, it.id, &it.actor, None, asking).await?;
+        self.hold_with(&it).await?;
+        let question = ActOnNode {
+            fleet: it.fleet,
+            container: it.container,
+            what: it.what,
+            command: it.command,
+            within,
+            cause: it.id,
+            incarnation: self.fence.incarnation,
+            epoch: self.fence.epoch,
+        };
+        self.under_way.begin(self.bus.clone(), node, question, asked);
+        Ok(())
+    }
+
+    /// Where it can be done and how long that may take, or why it cannot be asked for.
+    fn can_operate(&self, it: &Operate) -> Result<(NodeName, Span), Fault> {
+        let fault = |code, message: String| Err(Fault { code, message });
+        let Some(fleet) = self.fleets.get(&it.fleet) else {
+            let message = format!("there is no fleet `{}`: GET /v1/fleets lists them", it.fleet);
+            return fault(FaultCode::NotFound, message);
+        };
+        let Some(seen) = seen(fleet, &it.container) else {
+            let message = format!("`{}` has no container `{}` that is there", it.fleet, it.container);
+            return fault(FaultCode::NotFound, message);
+        };
+        if let Some(message) = misused(it) {
+            return fault(FaultCode::BadRequest, message);
+        }
+        if !self.nodes.is_there(Some(&seen.node), std::time::Instant::now()) {
+            return fault(FaultCode::Unavailable, format!("nothing was done: node {} is away", seen.node));
+        }
+        if self.under_way.waiting.len() >= AT_ONCE {
+            let message = format!("nothing was done: {AT_ONCE} operations are under way; try again");
+            return fault(FaultCode::Unavailable, message);
+        }
+        let grace = fleet.desired.containers.get(&it.container).map_or(Span::seconds(10), |it| it.stop.grace);
+        let within = match it.what {
+            Operation::Exec => it.within.unwrap_or(EXEC),
+            Operation::Restart | Operation::Stop | Operation::Start => Span(grace.0 + BESIDE_GRACE.0),
+        };
+        Ok((seen.node.clone(), within))
+    }
+
+    /// What is stopped is held from before its stop on, and what is started no longer from before its start.
+    async fn hold_with(&mut self, it: &Operate) -> Result<(), CoordinatorError> {
+        let container = it.container.clone();
+        match it.what {
+            Operation::Stop => {
+                let data = HoldPlaced { container, until: None, reason: it.reason.clone(), stopped: true };
+                let id = HoldPlaced::with_stop(it.id);
+                self.append_hold(&it.fleet, id, &it.actor, Some(it.id), Data::HoldPlaced(data)).await
+            }
+            Operation::Start => {
+                let hold = self.fleets.get(&it.fleet).and_then(|fleet| fleet.holds.get(&it.container));
+                let Some(hold) = hold.filter(|hold| hold.stopped).map(|hold| hold.id) else { return Ok(()) };
+                self.release(&it.fleet, container, hold, it.id, &it.actor).await
+            }
+            Operation::Restart | Operation::Exec => Ok(()),
+        }
+    }
+
+    /// Ends a hold because of an operation.
+    async fn release(
+        &mut self,
+        fleet: &FleetId,
+        container: Name,
+        hold: Uuid,
+        asked: Uuid,
+        actor: &str,
+    ) -> Result<(), CoordinatorError> {
+        let data = Data::HoldEnded(HoldEnded { container, hold, expired: false });
+        self.append_hold(fleet, HoldEnded::with_operation(asked), actor, Some(asked), data).await
+    }
+
+    /// Says what came of an operation: to the log, then to who asked.
+    pub(super) async fn operation_ended(&mut self, end: Result<Ended, JoinError>) -> Result<(), CoordinatorError> {
+        let Ended { id, answer } = match end {
+            Ok(end) => end,
+            Err(error) => {
+                // It only asks over the bus. What it was about stays unfinished, until the next coordinator says so.
+                tracing::error!(%error, "an operation broke off");
+                return Ok(());
+            }
+        };
+        let Some((fleet, waiting)) = self.under_way.waiting.remove(&id) else { return Ok(()) };
+        let ActAnswer { outcome, error, exit_code, said } = answer.unwrap_or_else(|error| unanswered(&error));
+        self.conclude(&fleet, id, (outcome, error, exit_code)).await?;
+        let answer = match self.operated(&fleet, id).cloned() {
+            Some(operated) => Ok(self.told(operated, said)),
+            None => Err(Fault { code: FaultCode::Unavailable, message: format!("outcome unknown, event {id}") }),
+        };
+        reply(waiting, answer).await;
+        Ok(())
+    }
+
+    /// Appends the end of an operation that was asked for. A stop that failed leaves no hold behind.
+    async fn conclude(
+        &mut self,
+        fleet: &FleetId,
+        id: Uuid,
+        (outcome, error, exit_code): (Outcome, Option<String>, Option<i64>),
+    ) -> Result<(), CoordinatorError> {
+        let Some(asked) = self.operated(fleet, id).filter(|it| it.end.is_none()).cloned() else { return Ok(()) };
+        let took = clock::now().duration_since(asked.asked).as_millis();
+        let acted = OperatorActed {
+            what: asked.what,
+            container: asked.container.clone(),
+            node: asked.node,
+            command: asked.command,
+            reason: asked.reason,
+            outcome,
+            error,
+            exit_code,
+            duration_ms: u64::try_from(took).unwrap_or_default(),
+        };
+        let data = Data::OperatorActed(acted);
+        self.append_hold(fleet, OperatorActed::after(id), &asked.by, Some(id), data).await?;
+        let placed = HoldPlaced::with_stop(id);
+        let held = self.fleets.get(fleet).and_then(|fleet| fleet.holds.get(&asked.container));
+        if outcome == Outcome::Failed && held.is_some_and(|hold| hold.id == placed) {
+            self.release(fleet, asked.container, placed, id, &asked.by).await?;
+        }
+        Ok(())
+    }
+
+    /// Says of every operation that an earlier coordinator left unfinished that nobody knows what came of it.
+    pub(super) async fn conclude_what_was_left(&mut self) -> Result<(), CoordinatorError> {
+        let unfinished = |fleet: &Fleet| {
+            let open = fleet.operated.iter().filter(|it| it.end.is_none());
+            open.map(|it| (fleet.id.clone(), it.id)).collect::<Vec<_>>()
+        };
+        let left: Vec<_> = self.fleets.values().flat_map(unfinished).collect();
+        for (fleet, id) in left {
+            let why = "the platform was restarted in the middle of it".to_owned();
+            self.conclude(&fleet, id, (Outcome::Unknown, Some(why), None)).await?;
+        }
+        Ok(())
+    }
+
+    fn operated(&self, fleet: &FleetId, id: Uuid) -> Option<&Operated> {
+        self.fleets.get(fleet)?.operated.iter().rev().find(|it| it.id == id)
+    }
+
+    fn told(&self, operated: Operated, said: Option<Said>) -> OperateAnswer {
+        OperateAnswer { position: self.position, event: OperatorActed::after(operated.id), operated, said }
+    }
+}
+
+/// What is wrong with how it is asked for.
+fn misused(it: &Operate) -> Option<String> {
+    let exec = it.what == Operation::Exec;
+    if exec && it.command.first().is_none_or(String::is_empty) {
+        return Some(
+            "`command` is empty: it has to be a program and its arguments, such as [\"ls\", \"/data\"]".to_owned(),
+        );
+    }
+    if !exec && (!it.command.is_empty() || it.within.is_some()) {
+        return Some(format!("`{}` takes no `command` and no `within`: these are for `exec`", it.what));
+    }
+    if it.within.is_some_and(|within| within.0 == 0 || within > LONGEST_EXEC) {
+        return Some(format!("`within` has to be more than nothing and at most {LONGEST_EXEC}"));
+    }
+    it.reason.as_deref().and_then(refused_reason)
+}
+
+/// What is known of an operation whose agent did not answer.
+fn unanswered(error: &AskError) -> ActAnswer {
+    let (outcome, why) = match error {
+        AskError::NobodyThere { .. } => (Outcome::Failed, "nothing was done: its node's agent is away".to_owned()),
+        AskError::TooLarge { .. } => (Outcome::Failed, format!("nothing was done: {error}")),
+        AskError::Fault(fault) => (Outcome::Unknown, fault.message.clone()),
+        _ => (Outcome::Unknown, "its node's agent was not heard of again: it may have been done".to_owned()),
+    };
+    ActAnswer { outcome, error: Some(why), exit_code: None, said: None }
+}
+
+async fn reply(waiting: Vec<Asked<Operate>>, answer: Result<OperateAnswer, Fault>) {
+    for asked in waiting {
+        if let Err(error) = asked.reply(answer.clone()).await {
+            // The log says what came of it.
+            tracing::warn!(%error, "the answer about an operation was not delivered");
+        }
+    }
+}

@@ -220,7 +220,9 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 
 #[test]
 fn every_command_has_a_help_that_shows_how() {
-    for command in ["up", "config", "status", "events", "state", "check", "plan", "wait", "rollouts"] {
+    let all = ["up", "config", "status", "events", "state", "check", "plan", "wait", "rollouts"];
+    let by_hand = ["restart", "stop", "start", "exec", "hold"];
+    for command in all.into_iter().chain(by_hand) {
         let help = bare().args([command, "--help"]).output().unwrap();
         assert_eq!(code(&help), 0);
         assert!(out(&help).contains(&format!("fleetlog {command}")), "{command}: {}", out(&help));

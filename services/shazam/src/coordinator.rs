@@ -207,12 +207,13 @@ impl Coordinator {
                     Some(asked) => self.asked_to_operate(asked).await?,
                     None => return Err(Closed { subject: Operate::SUBJECT }.into()),
                 },
-                end = self.under_way.next() => self.operation_ended(end).await?,
                 () = expiry => self.expire().await?,
                 report = reports.next() => {
                     let (obs, node, report) = report?;
                     self.observe(obs, node, report).await?;
                 }
+                // Behind the reports: what it did is seen before its end is told.
+                end = self.under_way.next() => self.operation_ended(end).await?,
                 id = due => self.compare(&id).await?,
                 beat = beats.next() => {
                     if let Some(beat) = beat && self.nodes.heard(beat, Instant::now()) {

@@ -256,18 +256,20 @@ async fn what_was_under_way_when_the_platform_died_is_said_to_be_unknown() {
     platform.succeeds(&files("tool:1")).await;
     platform.engine.on_exec(A, "sleep", None).unwrap();
     let question = exec(&["sleep"]);
-    let (bus, asked) = (platform.bus.clone(), question.clone());
-    let waiting = tokio::spawn(async move { bus.ask(&asked, Duration::from_secs(3)).await });
-    eventually_true("it is under way", async || !platform.engine.executed(A).unwrap().is_empty()).await;
-    platform.kill_halves().await;
-    platform.start_halves().await;
-    platform.eventually("it is told", |fleet| fleet.operated[0].end.is_some()).await;
+    let bus = platform.bus.clone();
+    let dies = async {
+        eventually_true("it is under way", async || !platform.engine.executed(A).unwrap().is_empty()).await;
+        platform.kill_halves().await;
+        platform.start_halves().await;
+        platform.eventually("it is told", |fleet| fleet.operated[0].end.is_some()).await;
+    };
+    let (answer, ()) = tokio::join!(bus.ask(&question, Duration::from_secs(3)), dies);
+    assert!(answer.is_err(), "who asked was not answered, and asks again: {answer:?}");
     let acted = of_kind(&platform, "operator.acted");
     let [acted] = acted.as_slice() else { panic!("{acted:#?}") };
     assert_eq!((acted.cause, acted.actor.as_str()), (Some(question.id), "ann"));
     let Data::OperatorActed(it) = &acted.data else { panic!("{acted:#?}") };
     assert_eq!(it.outcome, Outcome::Unknown);
-    assert!(waiting.await.unwrap().is_err(), "who asked was not answered, and asks again");
     let again = ask(&platform, &question).await.unwrap();
     assert_eq!(again.operated.end.unwrap().outcome, Outcome::Unknown);
     assert_eq!(platform.engine.executed(A).unwrap().len(), 1, "it ran once");

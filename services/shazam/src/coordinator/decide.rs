@@ -5,6 +5,8 @@ use schemas::fleet::{Fleet, Rollout, RolloutStatus};
 use schemas::plan::{Action, Step};
 use uuid::Uuid;
 
+use super::operate::is_moving;
+
 /// One thing to do about a fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
@@ -76,7 +78,7 @@ pub fn decide(fleet: &Fleet) -> Vec<Act> {
 /// What failed stays failed, and an operation that ended a hold is to do first what it was asked for.
 fn can_release(fleet: &Fleet) -> bool {
     let rests = |it: &Rollout| it.status == RolloutStatus::Succeeded && it.desired == fleet.desired_at;
-    fleet.rollouts.last().is_some_and(rests) && fleet.operated.iter().all(|it| it.end.is_some())
+    fleet.rollouts.last().is_some_and(rests) && !is_moving(fleet)
 }
 
 fn carry_on(fleet: &Fleet, rollout: &Rollout) -> Vec<Act> {
@@ -250,6 +252,8 @@ mod tests {
             end: None,
         });
         assert_eq!(decide(&fleet), []);
+        fleet.operated[0].what = Operation::Exec;
+        assert_eq!(decide(&fleet), [Act::Release { ended }], "a command may run for long");
         fleet.operated.clear();
         fleet.rollouts[0].status = Over;
         assert_eq!(decide(&fleet), [], "what failed stays failed");

@@ -13,6 +13,7 @@ use streams::{Expected, clock};
 use tokio::time::Instant;
 
 use super::Coordinator;
+use super::operate::is_moving;
 use crate::error::CoordinatorError;
 
 /// So long after something was seen of a fleet it is compared: what Docker starts again by itself is back by then.
@@ -101,10 +102,12 @@ fn pause(fleet: &Fleet) -> Duration {
     doubled.saturating_sub(Duration::try_from(since).unwrap_or_default())
 }
 
-/// Whether a fleet is at rest: its newest push was rolled out, and nothing has failed since.
+/// Whether a fleet is at rest: its newest push was rolled out, nothing has failed since, and nobody is at a container by
+/// hand. The end of that brings the fleet here again.
 fn rests(fleet: &Fleet) -> bool {
     let newest = fleet.rollouts.last();
-    newest.is_some_and(|it| it.status == RolloutStatus::Succeeded && it.desired == fleet.desired_at)
+    !is_moving(fleet)
+        && newest.is_some_and(|it| it.status == RolloutStatus::Succeeded && it.desired == fleet.desired_at)
 }
 
 impl Coordinator {
@@ -148,7 +151,9 @@ impl Coordinator {
 mod tests {
     use jiff::{SignedDuration, Timestamp};
     use schemas::fleet::Rollout;
+    use schemas::operate::Operation;
     use schemas::plan::Reason;
+    use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
@@ -186,6 +191,22 @@ mod tests {
         assert_eq!(told(&fleet, &[step("a", Action::Wait, "starting")]), (vec![], vec!["a".to_owned()]));
         fleet.desired.fleet.drift = Drift::Ignore;
         assert_eq!(told(&fleet, &[step("a", Action::Create, "removed")]), (vec![], vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_seen_while_somebody_is_at_a_container_by_hand_is_no_drift() {
+        let mut fleet = fleet(Drift::Heal);
+        let newest = json!({ "id": Uuid::nil(), "status": "succeeded", "commit": "a".repeat(40), "desired": 0,
+            "planned_at": 1, "planned": "2026-01-31T12:00:00Z", "epoch": 1, "node": "local", "steps": [], "error": null,
+            "duration_ms": null });
+        fleet.rollouts = vec![serde_json::from_value(newest).unwrap()];
+        assert!(rests(&fleet));
+        let operation = json!({ "id": Uuid::nil(), "what": "restart", "container": "a", "node": "local", "by": "ann",
+            "asked": "2026-01-31T12:00:00Z" });
+        fleet.operated = vec![serde_json::from_value(operation).unwrap()];
+        assert!(!rests(&fleet));
+        fleet.operated[0].what = Operation::Exec;
+        assert!(rests(&fleet), "a command moves nothing");
     }
 
     #[test]

@@ -37,6 +37,12 @@ pub(super) fn seen<'a>(fleet: &'a Fleet, name: &Name) -> Option<&'a ObservedCont
     fleet.observed.containers.get(name).filter(|seen| seen.state != State::Removed)
 }
 
+/// Whether a container of the fleet is just being stopped or started by hand: what is seen of it meanwhile is no drift,
+/// and nothing is planned on it.
+pub(super) fn is_moving(fleet: &Fleet) -> bool {
+    fleet.operated.iter().any(|it| it.end.is_none() && it.what != Operation::Exec)
+}
+
 /// Operations that are under way, and who waits for their end.
 #[derive(Default)]
 pub(super) struct UnderWay {

@@ -30,7 +30,7 @@ pub(super) fn optional<T>(outcome: Result<T, EngineError>) -> Result<Option<T>, 
 /// The error of making a container.
 pub(super) fn create(name: &str, image: &str, error: Error) -> EngineError {
     match answer(&error) {
-        Some((404, message)) if message.to_lowercase().contains("no such image") => {
+        Some((404, message)) if is_no_image(message) => {
             EngineError::ImageMissing { image: image.to_owned(), message: message.to_owned() }
         }
         Some((404, message)) if message.contains("network") => {
@@ -42,6 +42,14 @@ pub(super) fn create(name: &str, image: &str, error: Error) -> EngineError {
         }
         _ => plain(&format!("create container `{name}`"), error),
     }
+}
+
+/// Whether it is not there, or only another variant of it.
+fn is_no_image(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["no such image", "does not match the specified platform", "does not provide the specified platform"]
+        .iter()
+        .any(|phrase| message.contains(phrase))
 }
 
 /// The error of starting a container.

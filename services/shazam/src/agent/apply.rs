@@ -247,7 +247,7 @@ impl Host {
 
     async fn have_image(&self, image: &str) -> Result<(), StepError> {
         if self.engine.image(image).await?.is_none() {
-            self.engine.pull(image).await?;
+            self.engine.pull(image, None).await?;
         }
         Ok(())
     }

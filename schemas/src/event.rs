@@ -6,6 +6,7 @@
 
 mod container;
 mod git;
+mod image;
 mod profile;
 mod pull;
 mod rollout;
@@ -20,6 +21,7 @@ pub use self::container::{ContainerChange, DriftEnded, DriftFound, ObservationGa
 pub use self::git::{
     DesiredReinstated, DesiredRolledBack, GitPushed, GitRefused, GitRepacked, OverrideUsed, PackRef, RefUpdate, Refusal,
 };
+pub use self::image::{ImageMove, ImageOutdated, ImagePruned, ImageUpdated};
 pub use self::profile::{
     MemberRemoved, MemberSet, PolicySet, ProfileCreated, ProfileErased, TokenCreated, TokenRevoked,
 };
@@ -269,6 +271,9 @@ data! {
     RolloutSucceeded(RolloutSucceeded), "fleetlog.rollout.succeeded.v1", Rollout;
     RolloutFailed(RolloutFailed), "fleetlog.rollout.failed.v1", Rollout;
     RolloutSuperseded(RolloutSuperseded), "fleetlog.rollout.superseded.v1", Rollout;
+    ImageUpdated(ImageUpdated), "fleetlog.image.updated.v1", Rollout;
+    ImageOutdated(ImageOutdated), "fleetlog.image.outdated.v1", Container;
+    ImagePruned(ImagePruned), "fleetlog.image.pruned.v1", Container;
     ContainerCreated(ContainerChange), "fleetlog.container.created.v1", Container;
     ContainerStarted(ContainerChange), "fleetlog.container.started.v1", Container;
     ContainerUpdated(ContainerChange), "fleetlog.container.updated.v1", Container;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::descriptors::Desired;
 use crate::event::StepStatus;
+use crate::images::Images;
 use crate::names::{FleetId, Key, Name, NodeName, Oid};
 use crate::plan::{Action, Reason, Step};
 use crate::spec::Updatable;
@@ -47,6 +48,9 @@ pub struct Fleet {
     /// Containers that are not as they should be although their rollout made them so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub drift: BTreeMap<Name, Drifted>,
+    /// Which images its containers have, and had.
+    #[serde(default)]
+    pub images: Images,
     /// The newest rollouts, oldest first.
     pub rollouts: Vec<Rollout>,
     /// Runs that have not ended, and of which task.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::descriptors::Desired;
 use crate::fleet::{Drifted, Fleet, HealthState, ObservedContainer, ObservedTask, State};
+use crate::images::{History, Outdated, Resolved};
 use crate::names::{FleetId, Name, Oid};
 
 /// What should be and what was seen. The names are the contract's.
@@ -29,6 +30,33 @@ pub struct FleetState<'a> {
     pub observed: ObservedState<'a>,
     /// Containers that are not as they should be any more.
     pub drift: &'a BTreeMap<Name, Drifted>,
+    /// Which image each container's tag led to.
+    pub images: BTreeMap<&'a Name, ImageState<'a>>,
+}
+
+/// The image that a container's tag led to when it was resolved.
+#[derive(Debug, Serialize)]
+pub struct ImageState<'a> {
+    /// The tag.
+    pub reference: &'a str,
+    /// The digest in its registry; none: the image is on its node only.
+    pub digest: Option<&'a str>,
+    /// The image's id; none: no container was made from it yet.
+    pub id: Option<&'a str>,
+    /// Position of the event that said so.
+    pub since: u64,
+    /// What the tag leads to by now, where the descriptor wants that to be told.
+    pub outdated: Option<&'a Outdated>,
+}
+
+impl<'a> ImageState<'a> {
+    /// The image of a container that is desired.
+    pub fn of(history: &'a History) -> Option<Self> {
+        let newest = history.records.last()?;
+        let Resolved { reference, digest, id, .. } = newest.image.as_ref()?;
+        let (since, outdated) = (newest.since, history.outdated.as_ref());
+        Some(Self { reference, digest: digest.as_deref(), id: id.as_deref(), since, outdated })
+    }
 }
 
 /// What was seen.
@@ -78,6 +106,7 @@ impl<'a> FleetState<'a> {
                 tasks: &fleet.observed.tasks,
             },
             drift: &fleet.drift,
+            images: fleet.images.containers.iter().filter_map(|(name, it)| Some((name, ImageState::of(it)?))).collect(),
         }
     }
 }

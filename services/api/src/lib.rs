@@ -34,6 +34,7 @@ mod runs;
 mod sse;
 mod starting;
 mod tokens;
+mod update;
 mod variables;
 mod welcome;
 

@@ -22,7 +22,9 @@ pub use self::policy::PolicyCommand;
 pub use self::profiles::{LoginOptions, MemberCommand, ProfileCommand, TokenCommand};
 pub use self::pulls::{CreateOptions, ForkOptions, ListOptions, OneOptions, PrCommand, SeenOptions};
 pub use self::registry::{DiffOptions, ReplayOptions, StateOptions, VarsOptions};
-pub use self::rollouts::{RetryOptions, RollbackOptions, RolloutsCommand, RolloutsOptions, ShowOptions, WaitOptions};
+pub use self::rollouts::{
+    RetryOptions, RollbackOptions, RolloutsCommand, RolloutsOptions, ShowOptions, UpdateOptions, WaitOptions,
+};
 pub use self::runs::{RunOptions, RunsOptions};
 pub use self::serve::{ServeFlags, Service};
 #[cfg(test)]
@@ -211,6 +213,9 @@ It is kept in ~/.config/fleetlog/login.json, for you alone to read.")]
     /// Go back to what was desired before: the log says so, the branch stays
     #[command(after_help = rollouts::ROLLBACK)]
     Rollback(RollbackOptions),
+    /// Take the images that tags lead to by now: resolve them anew, and roll out what changes
+    #[command(after_help = rollouts::UPDATE)]
+    Update(UpdateOptions),
     /// Run a task
     #[command(after_help = runs::RUN)]
     Run(RunOptions),

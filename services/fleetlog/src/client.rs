@@ -26,6 +26,7 @@ mod rollouts;
 mod runs;
 mod state;
 mod status;
+mod update;
 mod vars;
 mod wait;
 
@@ -59,6 +60,7 @@ pub fn main(command: ClientCommand) -> ExitCode {
         ClientCommand::Rollouts(options) => rollouts::run(&options),
         ClientCommand::Retry(options) => retry::run(&options),
         ClientCommand::Rollback(options) => rollback::run(&options),
+        ClientCommand::Update(options) => update::run(&options),
         ClientCommand::Run(options) => runs::run(&options),
         ClientCommand::Runs(options) => runs::list(&options),
     };

@@ -1,14 +1,16 @@
 //! The half that acts: makes its host's containers match what it is told, and tells what it sees.
 //!
 //! Reads `work.<node>`, Docker's events, and the registry once at each connection to Docker (what was seen here before);
-//! writes `obs.<node>` and `beat.<node>`. Never writes an event, never touches what lacks our installation's label, never
+//! writes `obs.<node>` and `beat.<node>`; answers `req.shazam.images.<node>` and `req.shazam.prune.<node>`. Never writes an event, never touches what lacks our installation's label, never
 //! removes a volume.
 
+mod answer;
 mod apply;
 mod beat;
 mod destroy;
 mod error;
 mod host;
+mod image;
 mod look;
 mod probe;
 mod ready;
@@ -84,6 +86,8 @@ impl Agent {
         let Self { host, work, shutdown } = self;
         let mut tasks = JoinSet::new();
         tasks.spawn(beat::run(host.clone()));
+        tasks.spawn(answer::images(host.clone()));
+        tasks.spawn(answer::prune(host.clone()));
         tasks.spawn(watch::run(host.clone()));
         tasks.spawn(work::run(host.clone(), work));
         // The first to end, for whatever reason, ends them all.

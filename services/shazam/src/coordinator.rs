@@ -1,13 +1,16 @@
 //! The half that decides: one at a time, fenced by the position at which it took over.
 //!
-//! Reads all of `EVENTS`, `obs.*` and `beat.*`; writes `rollout.*`, `container.*`, `coordinator.took` and `work.dead`;
-//! sends `work.<node>`; answers `req.shazam.nodes` and `req.shazam.retry`. Never talks to Docker.
+//! Reads all of `EVENTS`, `obs.*` and `beat.*`; writes `rollout.*`, `container.*`, `image.*`, `coordinator.took` and
+//! `work.dead`; sends `work.<node>`; answers `req.shazam.nodes`, `req.shazam.retry` and `req.shazam.update`; asks agents
+//! about images. Never talks to Docker.
 
 mod answer;
 mod command;
 mod decide;
 mod drift;
 mod gaps;
+mod images;
+mod looks;
 mod nodes;
 mod observe;
 mod retry;
@@ -17,11 +20,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use schemas::descriptors::Desired;
 use schemas::event::{CoordinatorTook, Data, Draft, Event, Level, RolloutResumed, Scope, StepStatus, Topic};
 use schemas::fleet::{Fleet, RolloutStatus};
 use schemas::names::{FleetId, Oid};
-use schemas::query::RetryRollout;
+use schemas::query::{RetryRollout, UpdateImages};
 use schemas::spec::DigestKey;
 use streams::{AppendError, Bus, Closed, Expected, Filter, Follow, Question, ReadError, clock};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +34,7 @@ use uuid::Uuid;
 use self::command::Fence;
 use self::drift::Compared;
 use self::gaps::{LONG, Watches};
+use self::looks::{Looks, NOTIFY};
 use self::nodes::Nodes;
 use crate::error::CoordinatorError;
 
@@ -65,6 +70,8 @@ pub struct Coordinator {
     fullness: Level,
     /// When each fleet is compared with what it should be.
     compared: Compared,
+    /// When tags are looked at, and what was asked of nodes.
+    looks: Looks,
     /// Sequence in `OBS` of the first report that waits until there is room.
     held: Option<u64>,
     state: State,
@@ -121,6 +128,7 @@ impl Coordinator {
             watches: Watches::new(LONG),
             fullness: Level::Normal,
             compared: Compared::default(),
+            looks: Looks::new(NOTIFY),
             held: None,
             state: State::new("reading the log"),
         }
@@ -130,6 +138,12 @@ impl Coordinator {
     #[must_use]
     pub fn with_gaps_from(self, long: jiff::SignedDuration) -> Self {
         Self { watches: Watches::new(long), ..self }
+    }
+
+    /// The same, but tags of containers whose policy is `"notify"` are looked at this often, instead of each hour.
+    #[must_use]
+    pub fn with_looks_every(self, notify: Duration) -> Self {
+        Self { looks: Looks::new(notify), ..self }
     }
 
     /// Tells whether it is ready, also while [`run`](Self::run) has the coordinator.
@@ -167,11 +181,13 @@ impl Coordinator {
         self.state.set(None);
         let mut reports = self.bus.reports(self.reported);
         let mut retries = self.bus.answer::<RetryRollout>().await?;
+        let mut updates = self.bus.answer::<UpdateImages>().await?;
         let shutdown = self.shutdown.clone();
         self.compared.all(self.fleets.keys());
         loop {
             self.drive().await?;
-            let due = self.compared.next();
+            self.let_go();
+            let (due, look) = (self.compared.next(), self.looks.next());
             if let Some(obs) = self.released() {
                 tracing::info!(obs, "the log has room again: taking what was held back");
                 reports = self.bus.reports(obs.saturating_sub(1));
@@ -189,7 +205,13 @@ impl Coordinator {
                     let (obs, node, report) = report?;
                     self.observe(obs, node, report).await?;
                 }
+                asked = updates.next() => match asked {
+                    Some(asked) => self.asked_to_update(asked).await,
+                    None => return Err(Closed { subject: UpdateImages::SUBJECT }.into()),
+                },
+                Some(came) = self.looks.under_way.next(), if !self.looks.under_way.is_empty() => self.came(came).await?,
                 id = due => self.compare(&id).await?,
+                id = look => self.look_for_news(&id),
                 beat = beats.next() => {
                     if let Some(beat) = beat && self.nodes.heard(beat, Instant::now()) {
                         self.dirty.extend(self.fleets.keys().cloned());
@@ -232,6 +254,12 @@ impl Coordinator {
                     }
                 }
                 fleet.apply(event);
+                if moves {
+                    self.looks.follow(fleet, clock::now());
+                }
+                if matches!(event.data, Data::RolloutSucceeded(_)) && self.fence.epoch > 0 {
+                    self.looks.settled.insert(id.clone());
+                }
                 if let (Data::RolloutPlanned(it), Some(overtaken)) = (&event.data, self.overtaken.get_mut(id)) {
                     overtaken.retain(|(position, _)| *position > it.desired);
                 }

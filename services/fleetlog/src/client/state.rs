@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemas::image::short;
 use schemas::names::FleetId;
 use schemas::plan::Reason;
 use serde_json::{Map, Value};
@@ -28,7 +29,7 @@ pub fn run(options: &StateOptions) -> Result<(), Failure> {
         table.extend(rows);
         out::table("  ", &table)?;
     }
-    drift(&state).iter().try_for_each(|line| out::line(&format!("  {line}")))?;
+    drift(&state).iter().chain(&outdated(&state)).try_for_each(|line| out::line(&format!("  {line}")))?;
     for kind in ["volumes", "tasks", "variables"] {
         let names: Vec<_> = members(&state["desired"][kind]).map(|(name, _)| name.as_str()).collect();
         if !names.is_empty() {
@@ -58,6 +59,21 @@ pub fn drift(state: &Value) -> Vec<String> {
         format!("drift: {name}: {} ({action}), since position {}", reasons.collect::<Vec<_>>().join("; "), it["since"])
     };
     members(&state["drift"]).map(line).collect()
+}
+
+/// A line for every container whose tag leads to another image by now.
+pub fn outdated(state: &Value) -> Vec<String> {
+    let short = |value: &Value| short(value.as_str().unwrap_or("?")).to_owned();
+    let line = |(name, it): (&String, &Value)| {
+        let to = it["outdated"]["to"].as_str()?;
+        let runs = if it["digest"].is_null() { &it["id"] } else { &it["digest"] };
+        let (reference, since) = (it["reference"].as_str().unwrap_or("?"), &it["outdated"]["since"]);
+        let (runs, to) = (short(runs), short(&Value::from(to)));
+        Some(format!(
+            "outdated: {name}: {reference} leads to {to}, runs {runs}, since position {since}: `fleetlog update {name}`"
+        ))
+    };
+    members(&state["images"]).filter_map(line).collect()
 }
 
 /// A row for every container that should be or is: name, state, health, node.

@@ -70,6 +70,7 @@ fn with_observed(line: &FleetLine, state: &Value) -> Value {
     let mut value = json!(line);
     value["observed"] = state["observed"].clone();
     value["drift"] = state["drift"].clone();
+    value["images"] = state["images"].clone();
     value
 }
 
@@ -85,5 +86,6 @@ fn show(line: &FleetLine, state: &Value) -> Result<(), Failure> {
     let mut table = vec![row(["CONTAINER", "STATE", "HEALTH", "NODE"])];
     table.extend(rows);
     out::table("  ", &table)?;
-    state::drift(state).iter().try_for_each(|line| out::line(&format!("  {line}")))
+    let told = [state::drift(state), state::outdated(state)].concat();
+    told.iter().try_for_each(|line| out::line(&format!("  {line}")))
 }

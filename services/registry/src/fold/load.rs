@@ -8,6 +8,7 @@ use schemas::event::StepStatus;
 use schemas::fleet::{
     Drifted, Fleet, HealthState, Lines, ObservedContainer, ObservedTask, ObservedThing, Rollout, RolloutStatus, State,
 };
+use schemas::images::{History, Versions};
 use schemas::names::{FleetId, Name, Oid};
 use schemas::work::Change;
 use serde::de::DeserializeOwned;
@@ -80,9 +81,9 @@ impl LoadError {
 }
 
 /// What a fleet's head holds: deploy branch, desired commit, since when, by whom; what the fleet began as a copy of; which volumes a
-/// push allowed to be destroyed.
+/// push allowed to be destroyed; what drifted; the versions, as far as images are known of them.
 pub(crate) type Head =
-    (String, Option<Oid>, u64, Option<String>, Option<FleetId>, BTreeSet<Name>, BTreeMap<Name, Drifted>);
+    (String, Option<Oid>, u64, Option<String>, Option<FleetId>, BTreeSet<Name>, BTreeMap<Name, Drifted>, Versions);
 /// What a container's version holds: state, health, exit code, and Docker's time of the newest change and which.
 type Version = (State, Option<HealthState>, Option<i64>, i64, Change);
 /// What a container's version shows: state, health, exit code; none: it is gone.
@@ -149,6 +150,7 @@ fn take(it: Stored, fleet: &mut Fleet, track: &mut Track, files: &mut BTreeMap<P
                 fleet.upstream,
                 fleet.doomed,
                 fleet.drift,
+                fleet.images.versions,
             ) = it.read::<Head>(value)?;
         }
         Kind::Ref => drop(fleet.refs.insert(it.name.clone(), it.read::<Oid>(value)?)),
@@ -160,6 +162,7 @@ fn take(it: Stored, fleet: &mut Fleet, track: &mut Track, files: &mut BTreeMap<P
             track.facts.insert((Kind::File, it.name), facts);
             files.insert(path, file);
         }
+        Kind::Image => drop(fleet.images.containers.insert(it.parsed()?, it.read::<History>(value)?)),
         Kind::Task => {
             let task: ObservedTask = it.read(value)?;
             let facts = it.facts(facts::of_task(&task))?;
@@ -248,7 +251,7 @@ impl Stored {
                     named.map(|(name, (it, since))| (name.to_owned(), (Some(it).filter(|it| !it.is_null()), since)));
                 Some(("containers", name.to_string(), Facts(facts.collect())))
             }
-            Kind::Head | Kind::Ref | Kind::Volume | Kind::Network => None,
+            Kind::Head | Kind::Ref | Kind::Volume | Kind::Network | Kind::Image => None,
         })
     }
 }

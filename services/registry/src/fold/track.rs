@@ -1,10 +1,11 @@
 //! What is known of a fleet's objects beside the fleet itself: their ids in the database, and since when each fact is so.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use schemas::descriptors::Changes;
 use schemas::event::{ContainerChange, Data, Event, GitPushed, PullOpened, PullUpdated, ThingChange};
 use schemas::fleet::{Fleet, HealthState, ObservedContainer, ObservedThing, Rollout, State};
+use schemas::images::History;
 use schemas::names::{Name, NodeName, Oid};
 use schemas::pulls::Pull;
 use schemas::spec::Updatable;
@@ -120,13 +121,32 @@ impl Track {
                 self.thing(Kind::Network, before, fleet.observed.networks.get(&it.name), it, &mut to);
             }
             Data::GitPushed(it) => {
+                let before = fleet.images.containers.clone();
                 fleet.apply(event);
                 self.pushed(fleet, it, &mut to);
+                self.images(&before, fleet, &mut to);
             }
             Data::DesiredRolledBack(it) => {
+                let before = fleet.images.containers.clone();
                 fleet.apply(event);
                 self.head(fleet, &mut to);
                 self.desires(&it.commit, &it.descriptors, &mut to);
+                self.images(&before, fleet, &mut to);
+            }
+            Data::ImageUpdated(_) => {
+                let before = fleet.images.containers.clone();
+                fleet.apply(event);
+                self.head(fleet, &mut to);
+                self.images(&before, fleet, &mut to);
+            }
+            Data::ImageOutdated(it) => {
+                let before = fleet.images.containers.get(&it.container).cloned();
+                fleet.apply(event);
+                self.image(&it.container, before.as_ref(), fleet, &mut to);
+            }
+            Data::ImagePruned(_) => {
+                fleet.apply(event);
+                self.head(fleet, &mut to);
             }
             Data::PullOpened(PullOpened { number, tip, .. }) | Data::PullUpdated(PullUpdated { number, tip }) => {
                 fleet.apply(event);
@@ -142,14 +162,24 @@ impl Track {
                 self.head(fleet, &mut to);
             }
             Data::RolloutPlanned(_) => {
+                let updating = fleet.images.versions.updating;
                 fleet.apply(event);
+                if updating.is_some() {
+                    self.head(fleet, &mut to);
+                }
                 if let Some(rollout) = fleet.rollouts.last() {
                     let (id, plan) = (event.id, text(rollout));
                     to.rows.push(Row::Rollout { fleet: to.fleet, planned_at: position, id, plan });
                 }
             }
             Data::RolloutStep(it) => {
+                let of = find(fleet, it.rollout).and_then(|rollout| rollout.steps.get(it.step as usize));
+                let container = of.filter(|_| it.image.is_some()).map(|of| of.step.container.clone());
+                let before = container.as_ref().and_then(|name| fleet.images.containers.get(name).cloned());
                 fleet.apply(event);
+                if let Some(container) = container {
+                    self.image(&container, before.as_ref(), fleet, &mut to);
+                }
                 let step = |rollout: &Rollout| {
                     let it = rollout.steps.get(it.step as usize)?;
                     Some(json!([it.status, it.sent, it.error, it.duration_ms]).to_string())
@@ -269,10 +299,28 @@ impl Track {
         }
     }
 
+    /// The images of every container that had others before.
+    fn images(&mut self, before: &BTreeMap<Name, History>, fleet: &Fleet, to: &mut Writer<'_>) {
+        let names: BTreeSet<&Name> = before.keys().chain(fleet.images.containers.keys()).collect();
+        for name in names {
+            self.image(name, before.get(name), fleet, to);
+        }
+    }
+
+    fn image(&mut self, name: &Name, before: Option<&History>, fleet: &Fleet, to: &mut Writer<'_>) {
+        let now = fleet.images.containers.get(name);
+        if now != before {
+            let object = self.object(Kind::Image, name.as_str(), to);
+            to.version(object, now.map(text), None, None);
+        }
+    }
+
     fn head(&mut self, fleet: &Fleet, to: &mut Writer<'_>) {
         let head = self.object(Kind::Head, "", to);
-        let Fleet { deploy, commit, desired_at, desired_by, upstream, doomed, drift, .. } = fleet;
-        to.version(head, Some(text(&(deploy, commit, desired_at, desired_by, upstream, doomed, drift))), None, None);
+        let Fleet { deploy, commit, desired_at, desired_by, upstream, doomed, drift, images, .. } = fleet;
+        let versions = &images.versions;
+        let head_now = (deploy, commit, desired_at, desired_by, upstream, doomed, drift, versions);
+        to.version(head, Some(text(&head_now)), None, None);
     }
 
     fn ran(&mut self, fleet: &mut Fleet, event: &Event, run: Uuid, to: &mut Writer<'_>) {

@@ -7,7 +7,8 @@ use uuid::Uuid;
 /// One thing to do about a fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// Its newest desired state has no rollout yet, or one that failed is to be tried again: plan one.
+    /// Its newest desired state has no rollout yet, or one that failed is to be tried again, or its tags lead to other
+    /// images by now: plan one.
     Plan,
     /// A newer push or a rollback took over.
     Supersede {
@@ -56,6 +57,7 @@ pub fn decide(fleet: &Fleet) -> Vec<Act> {
         Some(rollout) => carry_on(rollout),
         None if newest.map_or(0, |rollout| rollout.desired) < fleet.desired_at => vec![Act::Plan],
         None if newest.is_some_and(|rollout| rollout.retried.is_some()) => vec![Act::Plan],
+        None if newest.is_some() && fleet.images.versions.updating.is_some() => vec![Act::Plan],
         None => Vec::new(),
     }
 }

@@ -102,8 +102,8 @@ fn pause(fleet: &Fleet) -> Duration {
 }
 
 /// Whether a fleet is at rest: its newest push was rolled out, and nothing has failed since.
-fn rests(fleet: &Fleet) -> bool {
-    let newest = fleet.rollouts.last();
+pub(super) fn rests(fleet: &Fleet) -> bool {
+    let newest = fleet.rollouts.last().filter(|_| fleet.images.versions.updating.is_none());
     newest.is_some_and(|it| it.status == RolloutStatus::Succeeded && it.desired == fleet.desired_at)
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use schemas::event::{
-    Data, RolloutFailed, RolloutPlanned, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded,
+    Data, ImageUpdated, RolloutFailed, RolloutPlanned, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded,
     RolloutSuperseded, Scope, StepStatus,
 };
 use schemas::fleet::Rollout;
@@ -53,7 +53,7 @@ impl Coordinator {
     }
 
     /// Plans what the newest push or rollback asks for against what is observed now: for the first time, because
-    /// somebody asked for another try, or because of a `drift.found`, to heal it.
+    /// somebody asked for another try, because of an `image.updated`, or because of a `drift.found`, to heal it.
     pub(super) async fn plan(&mut self, id: &FleetId, heals: Option<Uuid>) -> Result<bool, CoordinatorError> {
         let Some(fleet) = self.fleets.get(id) else { return Ok(false) };
         let overtaken = self.overtaken.get(id).and_then(|it| it.front().cloned());
@@ -70,12 +70,14 @@ impl Coordinator {
             Ok(plan) => (plan.steps, plan.observed, None),
             Err(error) => (Vec::new(), fleet.position, Some(error.to_string())),
         };
-        let failed = fleet.rollouts.last().filter(|it| it.desired == desired && overtaken.is_none());
-        let retry = failed.and_then(|it| Some((it.id, it.retried?)));
+        let earlier = fleet.rollouts.last().filter(|it| it.desired == desired && overtaken.is_none());
+        let retry = earlier.and_then(|it| Some((it.id, it.retried?)));
+        // Where the push itself has no rollout yet, this is it, and takes the updated images along.
+        let update = fleet.images.versions.updating.filter(|_| earlier.is_some() && retry.is_none() && heals.is_none());
         let (epoch, retries) = (self.fence.epoch, retry.map(|(failed, _)| failed));
         let data = RolloutPlanned { commit, desired, observed, epoch, node, steps, retries, heals: heals.is_some() };
         let data = Data::RolloutPlanned(data);
-        let cause = match retry.map(|(_, asked)| asked).or(heals) {
+        let cause = match retry.map(|(_, asked)| asked).or(heals).or(update) {
             Some(cause) => cause,
             None => match desired_by(self.bus.clone(), desired).await? {
                 Some(event) => event,
@@ -85,6 +87,8 @@ impl Coordinator {
         let mut draft = self.draft(Scope::Fleet(id.clone()), String::new(), Some(cause), data);
         if retry.is_some() {
             draft.id = RolloutRetried::leads_to(cause);
+        } else if update.is_some() {
+            draft.id = ImageUpdated::leads_to(cause);
         }
         draft.subject = format!("rollouts/{}", draft.id);
         let rollout = draft.id;
@@ -108,7 +112,15 @@ impl Coordinator {
     /// Says that a step is under way, then sends it. Should we die in between, the next coordinator sends it again.
     pub(super) async fn send(&mut self, id: &FleetId, rollout: Uuid, index: u32) -> Result<bool, CoordinatorError> {
         let cause = clock::new_id();
-        let it = |status, error| RolloutStep { rollout, step: index, status, error, duration_ms: None, obs: None };
+        let it = |status, error| RolloutStep {
+            rollout,
+            step: index,
+            status,
+            error,
+            duration_ms: None,
+            obs: None,
+            image: None,
+        };
         let rendered = self.rollout(id, rollout).and_then(|(fleet, rollout)| {
             let step = rollout.steps.get(index as usize)?.step.clone();
             let rendered = command(&self.fence, fleet, rollout, index, &step, cause, &self.key);

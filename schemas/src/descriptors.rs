@@ -6,6 +6,7 @@
 mod container;
 mod desired;
 mod guards;
+mod image_policy;
 mod mount;
 mod needs;
 mod node;
@@ -27,6 +28,7 @@ pub use self::container::{
 };
 pub use self::desired::{Changes, Desired, File, Files};
 pub use self::guards::{Day, Guard, Guards, Window};
+pub use self::image_policy::{AutoUpdate, ImagePolicy, Pace, PolicyWord};
 pub use self::mount::Mount;
 pub(crate) use self::mount::ONE_OF;
 pub use self::needs::{Condition, Needed, Needs};
@@ -62,6 +64,9 @@ pub struct FleetFile {
     /// How long a container whose descriptor is gone is kept, stopped and under another name; `0s`: not at all.
     #[serde(skip_serializing_if = "is_as_long_as_usual")]
     pub keep_removed: Span,
+    /// What becomes of images that were pulled for the fleet and that nothing needs any more.
+    #[serde(skip_serializing_if = "is_default")]
+    pub old_images: OldImages,
     /// What a push to the deploy branch may not bring.
     #[serde(skip_serializing_if = "Guards::is_none")]
     pub guards: Guards,
@@ -92,6 +97,18 @@ pub enum Drift {
     Ignore,
 }
 
+/// What becomes of images that were pulled for the fleet, once no container has them and no rollback to one of the last
+/// five versions needs them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OldImages {
+    /// They are removed from their node.
+    #[default]
+    Remove,
+    /// They stay.
+    Keep,
+}
+
 impl FleetFile {
     /// How long a container whose descriptor is gone is kept; none: it is gone at once.
     pub fn keeps_removed(&self) -> Option<Span> {
@@ -108,6 +125,7 @@ impl Default for FleetFile {
             parameters: BTreeMap::new(),
             protect: Protect::default(),
             drift: Drift::default(),
+            old_images: OldImages::default(),
             guards: Guards::default(),
         }
     }

@@ -7,6 +7,7 @@
 mod container;
 mod git;
 mod hold;
+mod image;
 mod profile;
 mod pull;
 mod rollout;
@@ -25,6 +26,7 @@ pub use self::git::{
     DesiredReinstated, DesiredRolledBack, GitPushed, GitRefused, GitRepacked, OverrideUsed, PackRef, RefUpdate, Refusal,
 };
 pub use self::hold::{HoldEnded, HoldPlaced, OperatorActed, OperatorAsked};
+pub use self::image::{ImageMove, ImageOutdated, ImagePruned, ImageUpdated};
 pub use self::profile::{
     MemberRemoved, MemberSet, PolicySet, ProfileCreated, ProfileErased, TokenCreated, TokenRevoked,
 };
@@ -277,6 +279,9 @@ data! {
     RolloutSucceeded(RolloutSucceeded), "fleetlog.rollout.succeeded.v1", Rollout;
     RolloutFailed(RolloutFailed), "fleetlog.rollout.failed.v1", Rollout;
     RolloutSuperseded(RolloutSuperseded), "fleetlog.rollout.superseded.v1", Rollout;
+    ImageUpdated(ImageUpdated), "fleetlog.image.updated.v1", Rollout;
+    ImageOutdated(ImageOutdated), "fleetlog.image.outdated.v1", Container;
+    ImagePruned(ImagePruned), "fleetlog.image.pruned.v1", Container;
     ContainerCreated(ContainerChange), "fleetlog.container.created.v1", Container;
     ContainerStarted(ContainerChange), "fleetlog.container.started.v1", Container;
     ContainerUpdated(ContainerChange), "fleetlog.container.updated.v1", Container;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::descriptors::Desired;
 use crate::event::StepStatus;
+use crate::images::Images;
 use crate::names::{FleetId, Key, Name, NodeName, Oid};
 use crate::operate::{Hold, Operated};
 use crate::plan::{Action, Reason, Step};
@@ -60,6 +61,9 @@ pub struct Fleet {
     /// The newest operations, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operated: Vec<Operated>,
+    /// Which images its containers have, and had.
+    #[serde(default)]
+    pub images: Images,
     /// The newest rollouts, oldest first.
     pub rollouts: Vec<Rollout>,
     /// Runs that have not ended, and of which task.

@@ -31,6 +31,37 @@ pub fn pinned(image: &str) -> Pinned {
     }
 }
 
+/// A digest or an id for people: its first 12 digits.
+pub fn short(digest: &str) -> &str {
+    let digits = digest.find(':').map_or(0, |at| at + 1);
+    digest.get(..digits + 12).unwrap_or(digest)
+}
+
+/// An image's name without its tag and digest.
+pub fn repository(image: &str) -> &str {
+    let name = image.split_once('@').map_or(image, |(name, _)| name);
+    // The port of a registry comes before the last slash.
+    let last = name.rfind('/').map_or(0, |at| at + 1);
+    name[last..].find(':').map_or(name, |at| &name[..last + at])
+}
+
+/// The digest among `name@digest`s that is of the same repository as `image`: `wanted` where it is among them, else the
+/// first.
+pub fn digest_of<'a>(digests: &'a [String], image: &str, wanted: Option<&str>) -> Option<&'a str> {
+    let repository = familiar(repository(image));
+    let ours = digests.iter().filter_map(|it| it.split_once('@')).filter(|(name, _)| familiar(name) == repository);
+    let first = ours.clone().next().map(|(_, digest)| digest);
+    let mut all = ours.map(|(_, digest)| digest);
+    all.find(|it| Some(*it) == wanted).or(first)
+}
+
+/// A repository as Docker shows it: without what every name on Docker Hub begins with.
+fn familiar(repository: &str) -> &str {
+    let hub = ["docker.io/", "index.docker.io/"].iter().find_map(|it| repository.strip_prefix(it));
+    let name = hub.unwrap_or(repository);
+    name.strip_prefix("library/").unwrap_or(name)
+}
+
 /// Whether Docker takes it as an image's name (distribution's grammar of references).
 pub fn is_name(image: &str) -> bool {
     const LABEL: &str = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
@@ -64,6 +95,25 @@ mod tests {
             assert_eq!(pinned(image), expected, "{image}");
             assert!(is_name(image), "{image}");
         }
+    }
+
+    #[test]
+    fn a_digest_is_of_its_repository() {
+        for (image, expected) in [
+            ("tool", "tool"),
+            ("tool:1", "tool"),
+            ("r:5000/demo/tool", "r:5000/demo/tool"),
+            ("r:5000/demo/tool:1@sha256:00", "r:5000/demo/tool"),
+        ] {
+            assert_eq!(repository(image), expected);
+        }
+        let digests = ["r:5000/tool@sha256:1", "tool@sha256:2", "tool@sha256:3"].map(str::to_owned);
+        assert_eq!(digest_of(&digests, "docker.io/library/tool:9", None), Some("sha256:2"));
+        assert_eq!(digest_of(&digests, "tool:9", Some("sha256:3")), Some("sha256:3"));
+        assert_eq!(digest_of(&digests, "r:5000/tool:9", Some("sha256:3")), Some("sha256:1"));
+        assert_eq!(digest_of(&digests, "other/tool:9", None), None);
+        assert_eq!(short(&format!("sha256:{}", "ab".repeat(32))), "sha256:abababababab");
+        assert_eq!(short("x"), "x");
     }
 
     #[test]

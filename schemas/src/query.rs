@@ -1,6 +1,7 @@
 //! What services ask each other on `req.<service>.<verb>`.
 
 mod git;
+mod images;
 mod logs;
 mod monitor;
 mod operate;
@@ -17,6 +18,9 @@ mod state;
 use serde::{Deserialize, Serialize};
 
 pub use self::git::{Candidate, PlanAnswer, PlanRequest, Planned};
+pub use self::images::{
+    AskedImage, ImagesAnswer, ImagesRequest, Looked, NowImage, PruneAnswer, PruneRequest, UpdateAnswer, UpdateImages,
+};
 pub use self::logs::{DrainAnswer, DrainRequest, LogsAnswer, LogsReplayRequest, LogsRequest};
 pub use self::monitor::{Family, ScrapeAnswer, ScrapeRequest, ScrapeTarget, Series, TargetsAnswer, TargetsRequest};
 pub use self::operate::{
@@ -39,7 +43,7 @@ pub use self::rollouts::{RetryAnswer, RetryRollout};
 pub use self::runs::{
     CancelRun, RunAnswer, RunRequest, RunsAnswer, RunsRequest, StartRun, TaskLine, TasksAnswer, TasksRequest,
 };
-pub use self::state::{ContainerState, FleetState, ObservedState};
+pub use self::state::{ContainerState, FleetState, ImageState, ObservedState};
 
 use crate::fleet::Fleet;
 use crate::names::{FleetId, NodeName, Owner};

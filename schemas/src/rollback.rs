@@ -165,6 +165,20 @@ pub fn last_good<'a>(fleet: &'a Fleet, withdrawn: &Withdrawn) -> Option<&'a Roll
     good.find(|it| fleet.commit.as_ref() != Some(&it.commit) && !withdrawn.contains(&it.commit))
 }
 
+/// A position at which everything was as a rollback makes it again, where nobody says: right before the newest update of
+/// images, where what is desired runs with updated ones; else at the end of the time of [`last_good`].
+pub fn last_good_position(fleet: &Fleet, withdrawn: &Withdrawn) -> Option<u64> {
+    let updated_at = fleet.images.versions.updated_at;
+    let before = |it: &&Rollout| it.desired == fleet.desired_at && it.planned_at < updated_at;
+    let mut earlier = fleet.rollouts.iter().rev().filter(before);
+    if earlier.any(|it| it.status == RolloutStatus::Succeeded) {
+        return Some(updated_at - 1);
+    }
+    let good = last_good(fleet, withdrawn)?;
+    let later = fleet.rollouts.iter().map(|it| it.desired).filter(|it| *it > good.desired).min();
+    Some(later.unwrap_or(fleet.desired_at) - 1)
+}
+
 /// What does not go back when `target` is desired again, for people: it stands below the plan.
 pub fn stays(fleet: &Fleet, target: &Desired) -> Vec<String> {
     let wanted: BTreeMap<&Name, _> = fleet.desired.volumes.iter().chain(&target.volumes).collect();

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::descriptors::Condition;
 use crate::event::ArchiveEnd;
+use crate::images::Resolved;
 use crate::names::{FleetId, Name, NodeName, Oid};
 use crate::plan::Action;
 use crate::runs::RunReport;
@@ -52,6 +53,9 @@ pub struct Target {
     pub spec: Spec,
     /// The keyed digest of `spec`, for its label.
     pub digest: String,
+    /// The image that its reference was resolved to; none: it is resolved now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Resolved>,
     /// What an older fleetlog wrote there for the same container.
     #[serde(default)]
     pub digest_before: String,
@@ -122,6 +126,9 @@ pub struct StepReport {
     pub error: Option<String>,
     /// How long it took.
     pub duration_ms: u64,
+    /// The image that the container has, where the step made one or found it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Resolved>,
     /// Set where the agent gave up on the command itself: how often it was delivered. Becomes a `work.dead`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gave_up_after: Option<u64>,

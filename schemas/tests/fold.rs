@@ -4,10 +4,11 @@
 
 use proptest::prelude::*;
 use schemas::event::{
-    ContainerChange, Data, DesiredRolledBack, Draft, Event, GitPushed, RefUpdate, RolloutPlanned, RolloutStep,
-    RolloutSucceeded, Scope, Sighting, StepStatus,
+    ContainerChange, Data, DesiredRolledBack, Draft, Event, GitPushed, ImageMove, ImageOutdated, ImagePruned,
+    ImageUpdated, RefUpdate, RolloutPlanned, RolloutStep, RolloutSucceeded, Scope, Sighting, StepStatus,
 };
 use schemas::fleet::Fleet;
+use schemas::images::Resolved;
 use schemas::names::FleetId;
 use schemas::plan::{Action, Step};
 use uuid::Uuid;
@@ -115,14 +116,43 @@ fn rollout() -> impl Strategy<Value = Data> {
                 error: None,
                 duration_ms: None,
                 obs: None,
+                image: Some(resolved(step)),
             }),
         }
     })
 }
 
+fn resolved(n: u32) -> Resolved {
+    let (digest, id) = (Some(format!("sha256:d{n}")), Some(format!("sha256:a{n}")));
+    Resolved { reference: "tool:1".to_owned(), platform: None, digest, id, pulled: true }
+}
+
+fn image() -> impl Strategy<Value = Data> {
+    (0..3_u8, 0..3_u32).prop_map(|(kind, n)| match kind {
+        0 => Data::ImageUpdated(ImageUpdated {
+            images: [(format!("c{n}").parse().unwrap(), ImageMove { from: None, to: resolved(n) })].into(),
+            reason: None,
+        }),
+        1 => Data::ImageOutdated(ImageOutdated {
+            container: format!("c{n}").parse().unwrap(),
+            reference: "tool:1".to_owned(),
+            from: "sha256:d0".to_owned(),
+            to: format!("sha256:d{n}"),
+        }),
+        _ => Data::ImagePruned(ImagePruned {
+            node: "local".parse().unwrap(),
+            removed: vec![format!("sha256:a{n}")],
+            kept: Default::default(),
+        }),
+    })
+}
+
 fn log() -> impl Strategy<Value = Vec<Event>> {
-    proptest::collection::vec(prop_oneof![3 => container(), 1 => pushed(), 1 => rolled_back(), 2 => rollout()], 0..60)
-        .prop_map(|all| (1..).zip(all).map(|(position, data)| event(position, data)).collect())
+    proptest::collection::vec(
+        prop_oneof![3 => container(), 1 => pushed(), 1 => rolled_back(), 2 => rollout(), 1 => image()],
+        0..60,
+    )
+    .prop_map(|all| (1..).zip(all).map(|(position, data)| event(position, data)).collect())
 }
 
 fn fold(events: &[Event]) -> Fleet {

@@ -5,10 +5,11 @@
 use expect_test::{Expect, expect};
 use schemas::descriptors::{Desired, File, Files, Path, Restart};
 use schemas::event::{
-    ContainerChange, Data, Draft, Event, GitPushed, RolloutPlanned, RolloutStep, RolloutSucceeded, Scope, Sighting,
-    StepStatus, ThingChange,
+    ContainerChange, Data, Draft, Event, GitPushed, ImageMove, ImageUpdated, RolloutPlanned, RolloutStep,
+    RolloutSucceeded, Scope, Sighting, StepStatus, ThingChange,
 };
 use schemas::fleet::Fleet;
+use schemas::images::Resolved;
 use schemas::names::FleetId;
 use schemas::plan::{Action, Step, describe, plan};
 use schemas::spec::{self, DigestKey};
@@ -111,7 +112,8 @@ fn rolled_out(fleet: &mut Fleet, container: &str, times: &[u64]) {
             }),
         ));
         let (rollout, status) = (Uuid::from_u128(at.into()), StepStatus::Succeeded);
-        let step = RolloutStep { rollout, step: 0, status, error: None, duration_ms: Some(*ms), obs: None };
+        let step =
+            RolloutStep { rollout, step: 0, status, error: None, duration_ms: Some(*ms), obs: None, image: None };
         fleet.apply(&event(at + 1, Data::RolloutStep(step)));
         fleet.apply(&event(at + 2, Data::RolloutSucceeded(RolloutSucceeded { rollout, duration_ms: *ms })));
     }
@@ -768,4 +770,98 @@ fn what_was_started_before_what_it_needs_was_made_anew_is_started_again_once() {
     fleet.apply(&event(96, Data::ContainerStarted(api(41))));
     fleet.apply(&event(97, Data::ContainerHealthy(api(42))));
     assert_eq!(steps(&fleet), []);
+}
+
+/// A fleet of one container `api`, seen with image `a`, whose tag was resolved so.
+fn recorded(image: &Resolved) -> (Fleet, Value) {
+    let files = json!({ "containers/api.json": { "image": "tool:1" } });
+    let mut fleet = running(&files);
+    let spec = spec::render(&id(), &"api".parse().unwrap(), &fleet.desired).unwrap();
+    let seen = ContainerChange { image: Some("sha256:aaaaaaaaaaaaaaaa".into()), ..change("api", 20, None) };
+    fleet
+        .apply(&event(50, Data::ContainerHealthy(ContainerChange { spec: Some(spec::digest(&key(), &spec)), ..seen })));
+    rolled_out(&mut fleet, "api", &[400]);
+    let rollout = fleet.rollouts.last().unwrap().id;
+    fleet.apply(&event(
+        200,
+        Data::RolloutStep(RolloutStep {
+            rollout,
+            step: 0,
+            status: StepStatus::Succeeded,
+            error: None,
+            duration_ms: Some(400),
+            obs: None,
+            image: Some(image.clone()),
+        }),
+    ));
+    (fleet, files)
+}
+
+fn resolved(digest: &str, id: Option<&str>) -> Resolved {
+    Resolved {
+        reference: "tool:1".into(),
+        platform: None,
+        digest: Some(format!("sha256:{}", digest.repeat(64))),
+        id: id.map(|it| format!("sha256:{}", it.repeat(16))),
+        pulled: true,
+    }
+}
+
+#[test]
+fn a_container_of_its_recorded_image_is_left_alone() {
+    let (fleet, files) = recorded(&resolved("d", Some("a")));
+    check(
+        &fleet,
+        &files,
+        expect![[r#"
+        plan: nothing to do, 1 container is as it should be
+    "#]],
+    );
+}
+
+#[test]
+fn a_container_of_another_image_than_the_recorded_one_is_made_anew() {
+    let (fleet, files) = recorded(&resolved("d", Some("b")));
+    check(
+        &fleet,
+        &files,
+        expect![[r#"
+        plan: 1 to re-create
+          ~ re-create  api  image: sha256:aaaaaaaaaaaa → sha256:dddddddddddd
+                            down for about 0.4 s, as the last time
+        touches 1 of 1 container, 1 is down for about 0.4 s
+        api after []
+    "#]],
+    );
+    // Another tag: what is recorded says nothing of it.
+    let files_of_two = json!({ "containers/api.json": { "image": "tool:2" } });
+    check(
+        &fleet,
+        &files_of_two,
+        expect![[r#"
+        plan: 1 to re-create
+          ~ re-create  api  image: "tool:1" → "tool:2"
+                            down for about 0.4 s, as the last time
+        touches 1 of 1 container, 1 is down for about 0.4 s
+        api after []
+    "#]],
+    );
+}
+
+#[test]
+fn an_updated_image_makes_its_container_anew() {
+    let (mut fleet, files) = recorded(&resolved("d", Some("a")));
+    let images = [("api".parse().unwrap(), ImageMove { from: None, to: resolved("e", None) })].into();
+    fleet.apply(&event(300, Data::ImageUpdated(ImageUpdated { images, reason: None })));
+    check(
+        &fleet,
+        &files,
+        expect![[r#"
+        plan: 1 to re-create
+          ~ re-create  api  image: sha256:dddddddddddd → sha256:eeeeeeeeeeee
+                            down for about 0.4 s, as the last time
+        touches 1 of 1 container, 1 is down for about 0.4 s
+        api after []
+    "#]],
+    );
 }

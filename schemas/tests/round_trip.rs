@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use schemas::check::{Content, EntryKind, TreeFile, check};
 use schemas::descriptors::{
-    Capabilities, Condition, Container, Desired, FleetFile, Guards, Health, Healthcheck, Ipc, Limits, Log, Metrics,
-    Missed, Mount, Needs, Off, OnUnhealthy, Pid, Restart, Runtime, Schedule, Stop, Task, TaskLimits, TaskStep, Ulimit,
-    User, VariableValue, Variables, Volume, VolumeClass,
+    AutoUpdate, Capabilities, Condition, Container, Desired, FleetFile, Guards, Health, Healthcheck, ImagePolicy, Ipc,
+    Limits, Log, Metrics, Missed, Mount, Needs, Off, OnUnhealthy, Pid, PolicyWord, Restart, Runtime, Schedule, Stop,
+    Task, TaskLimits, TaskStep, Ulimit, User, VariableValue, Variables, Volume, VolumeClass,
 };
 use schemas::names::{Key, Name};
 use schemas::spec;
@@ -83,15 +83,25 @@ fn restart() -> impl Strategy<Value = Restart> {
     prop::sample::select([Restart::No, Restart::OnFailure, Restart::UnlessStopped, Restart::Always].as_slice())
 }
 
+fn image_policy() -> impl Strategy<Value = ImagePolicy> {
+    prop_oneof![
+        Just(ImagePolicy::Word(PolicyWord::Pinned)),
+        Just(ImagePolicy::Word(PolicyWord::Notify)),
+        prop::sample::select(["1m", "6h", "0 4 * * *"].as_slice())
+            .prop_map(|auto| ImagePolicy::Auto(AutoUpdate { auto: auto.to_owned() })),
+    ]
+}
+
 fn container() -> impl Strategy<Value = Container> {
     let stop = ("(SIG)?(TERM|USR1|RTMIN\\+3)", span()).prop_map(|(signal, grace)| Stop { signal, grace });
     let metrics = prop::option::of((1..=u16::MAX, "/[a-z]{0,5}").prop_map(|(port, path)| Metrics { port, path }));
     let what = ("[a-z]{1,5}(:[0-9])?", prop::option::of(argv()), env(), prop::option::of(healthcheck()));
-    (what, restart(), stop, limits(), metrics, (any::<bool>(), runtime())).prop_map(
-        |((image, command, env, health), restart, stop, limits, metrics, (privileged, runtime))| {
+    (what, restart(), stop, limits(), metrics, (any::<bool>(), runtime(), image_policy())).prop_map(
+        |((image, command, env, health), restart, stop, limits, metrics, (privileged, runtime, image_policy))| {
             let (ports, volumes, needs, network) = (Vec::new(), BTreeMap::new(), Needs::default(), None);
             Container {
                 image,
+                image_policy,
                 command,
                 env,
                 ports,

@@ -18,6 +18,7 @@ mod drain;
 mod error;
 mod find;
 mod follow;
+mod images;
 mod keys;
 mod level;
 mod logs;

@@ -12,6 +12,7 @@ mod eventually;
 mod fleet;
 mod platform;
 mod process;
+mod registry;
 mod seen;
 
 pub use self::beside::{Beside, Nats};
@@ -20,6 +21,7 @@ pub use self::eventually::eventually;
 pub use self::fleet::{Fleet, Push};
 pub use self::platform::Platform;
 pub use self::process::{Ran, run};
+pub use self::registry::{Faulty, Registry};
 pub use self::seen::Events;
 
 use std::hash::{BuildHasher, RandomState};

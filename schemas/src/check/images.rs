@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, quote};
 use super::tree::{Source, Tree};
-use crate::descriptors::{Kind, Path};
+use crate::descriptors::{AutoUpdate, Kind, Path};
 use crate::image::{self, Pinned};
 use crate::json::Node;
 use crate::spec::resolve;
@@ -20,6 +20,16 @@ pub(super) fn fault(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
     let told = text.is_empty() || text.contains("{{") || text.chars().any(|c| c.is_whitespace() || c.is_control());
     if !told && !image::is_name(text) {
         faults.push(refused(source, node, text));
+    }
+}
+
+/// When a tag is looked at: a duration that no registry minds, or a cron expression.
+pub(super) fn policy(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
+    let Some(node) = root.get("image_policy").and_then(|policy| policy.get("auto")) else { return };
+    let Some(text) = node.text().filter(|text| !text.is_empty()) else { return };
+    if let Err(error) = (AutoUpdate { auto: text.to_owned() }).checked() {
+        let place = source.place(node.spot);
+        faults.push(Fault::new(place, "bad-image-policy", format!("`auto`: {error}"), error.expected));
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) fn read(tree: &Tree, source: &Source, faults: &mut Vec<Fault>) {
         mounts(tree, source, root, faults);
         environment(source, root, faults);
         needs(tree, source, name.as_str(), root, faults);
+        super::images::policy(source, root, faults);
         super::network::read(tree, source, name.as_str(), root, faults);
         reserved(source, root, faults);
         super::amounts::read(source, root, faults);

@@ -91,6 +91,7 @@ fn stand_in(tree: &Tree, renderable: &Renderable<'_>) -> Option<Desired> {
 fn only_ports(ports: Vec<String>) -> Container {
     Container {
         image: "image".to_owned(),
+        image_policy: crate::descriptors::ImagePolicy::default(),
         command: None,
         env: BTreeMap::new(),
         ports,

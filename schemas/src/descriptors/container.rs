@@ -8,6 +8,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::image_policy::ImagePolicy;
 use super::is_default;
 use super::mount::{Mount, WrittenMount};
 use super::needs::Needs;
@@ -21,6 +22,9 @@ pub struct Container {
     /// The image, with its tag or digest.
     #[schemars(length(min = 1))]
     pub image: String,
+    /// What becomes of the container once its tag leads to another image than when it was resolved.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub image_policy: ImagePolicy,
     /// The command as an argv array; the image's own where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]

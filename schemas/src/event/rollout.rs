@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::images::Resolved;
 use crate::names::{NodeName, Oid};
 use crate::plan::Step;
 
@@ -84,6 +85,9 @@ pub struct RolloutStep {
     /// Sequence in `OBS` of the agent's answer, once it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obs: Option<u64>,
+    /// The image that its container has, once it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Resolved>,
 }
 
 /// How a step stands.

@@ -6,14 +6,15 @@ use super::{
 };
 use crate::descriptors::{Changes, Desired, FleetFile};
 use crate::event::{
-    ContainerChange, Data, DesiredRolledBack, Event, GitPushed, HoldEnded, HoldPlaced, OperatorActed, OperatorAsked,
-    PullTip, RolloutPlanned, RolloutStep, RunQueued, StepStatus, ThingChange,
+    ContainerChange, Data, DesiredRolledBack, Event, GitPushed, HoldEnded, HoldPlaced, ImageUpdated, OperatorActed,
+    OperatorAsked, PullTip, RolloutPlanned, RolloutStep, RunQueued, StepStatus, ThingChange,
 };
+use crate::images::{Images, Outdated};
 use crate::names::{FleetId, Name, Oid};
 use crate::operate::{End, Hold, Operated};
 use crate::plan::destroy;
 use crate::pulls::Pull;
-use crate::spec::resource_name;
+use crate::spec::{resolve, resource_name};
 use crate::work::Change;
 
 /// So many of the newest rollouts are kept; older ones are in the log.
@@ -43,6 +44,7 @@ impl Fleet {
             holds: Default::default(),
             released: None,
             operated: Vec::new(),
+            images: Images::default(),
             rollouts: Vec::new(),
             runs_under_way: Default::default(),
         }
@@ -76,7 +78,7 @@ impl Fleet {
             Data::RolloutRetried(it) => self.rollout(event, it.rollout, |r| r.retried = Some(event.id)),
             Data::RolloutStarted(it) => self.rollout(event, it.rollout, |r| r.status = RolloutStatus::Running),
             Data::RolloutResumed(it) => self.rollout(event, it.rollout, |r| r.epoch = it.epoch),
-            Data::RolloutStep(it) => self.rollout(event, it.rollout, |r| step(r, event, it)),
+            Data::RolloutStep(it) => self.stepped(event, it),
             Data::RolloutSucceeded(it) => self.rollout(event, it.rollout, |r| {
                 r.status = RolloutStatus::Succeeded;
                 r.duration_ms = Some(it.duration_ms);
@@ -95,6 +97,17 @@ impl Fleet {
             Data::ContainerStopped(it) => self.observed.container(event, it, Change::Stopped),
             Data::ContainerDied(it) => self.observed.container(event, it, Change::Died),
             Data::ContainerRemoved(it) => self.observed.container(event, it, Change::Removed),
+            Data::ImageUpdated(it) => self.updated(event, it),
+            Data::ImageOutdated(it) => {
+                if let Some(history) = self.images.containers.get_mut(&it.container) {
+                    let outdated = Outdated { to: it.to.clone(), since: event.position };
+                    history.outdated = Some(outdated).filter(|_| it.to != it.from);
+                }
+            }
+            Data::ImagePruned(it) => {
+                let gone = |id: &String| it.removed.contains(id) || it.kept.contains_key(id);
+                self.images.versions.spent.retain(|id, node| *node != it.node || !gone(id));
+            }
             Data::DriftFound(it) => {
                 let (action, reasons) = (it.action, it.reasons.clone());
                 let drifted = Drifted { action, reasons, found: event.id, since: event.position };
@@ -163,17 +176,52 @@ impl Fleet {
         }
     }
 
+    /// Tags lead to other images from now on: a version of its own, of the same descriptors.
+    fn updated(&mut self, event: &Event, it: &ImageUpdated) {
+        self.lines.rollout = event.position;
+        for (container, image) in &it.images {
+            self.images.moved(container, &image.to, event.position);
+        }
+        self.begins(event);
+        self.images.versions.updated_at = event.position;
+        self.images.versions.updating = Some(event.id);
+    }
+
+    /// A version begins.
+    fn begins(&mut self, event: &Event) {
+        let node = self.rollouts.last().map(|it| it.node.clone());
+        self.images.begin(event.position, node.as_ref());
+    }
+
+    /// Takes the images that ran at position `to` up again, for what `desired` says. True: those are others than now.
+    pub fn take_images_back(&mut self, to: u64, desired: &Desired, position: u64) -> bool {
+        let references = desired.containers.iter().filter_map(|(name, it)| {
+            let reference = resolve(&it.image, desired).ok()?;
+            Some((name, reference, it.runtime.platform.as_deref()))
+        });
+        self.images.back(to, position, references)
+    }
+
     /// What was desired before is desired again; the refs stay.
     fn rolled_back(&mut self, event: &Event, it: &DesiredRolledBack) {
         self.lines.git = event.position;
         self.desires(event, &it.commit, &it.descriptors);
+        let desired = std::mem::take(&mut self.desired);
+        self.take_images_back(it.to, &desired, event.position);
+        self.desired = desired;
     }
 
     fn desires(&mut self, event: &Event, commit: &Oid, changes: &Changes) {
         self.commit = Some(commit.clone());
         self.desired_at = event.position;
         self.desired_by = Some(event.actor.clone());
+        let before: Vec<Name> = self.desired.containers.keys().cloned().collect();
         self.desired.apply(changes);
+        for name in before.iter().filter(|name| !self.desired.containers.contains_key(*name)) {
+            self.images.taken_out(name, event.position);
+        }
+        self.begins(event);
+        self.images.versions.updated_at = 0;
         self.doomed.retain(|name| !self.desired.volumes.contains_key(name));
     }
 
@@ -186,6 +234,7 @@ impl Fleet {
     fn planned(&mut self, event: &Event, planned: &RolloutPlanned) {
         self.lines.rollout = event.position;
         self.released = None;
+        self.images.versions.updating = None;
         let steps = planned.steps.iter().map(|step| RolloutStepState {
             step: step.clone(),
             status: StepStatus::Waiting,
@@ -277,6 +326,15 @@ impl Fleet {
         let mut task = ObservedTask { run, status, exit_code: None, outputs, since: event.position };
         change(&mut task);
         self.observed.tasks.insert(name, task);
+    }
+
+    fn stepped(&mut self, event: &Event, it: &RolloutStep) {
+        self.rollout(event, it.rollout, |rollout| step(rollout, event, it));
+        let rollout = self.rollouts.iter().rev().find(|rollout| rollout.id == it.rollout);
+        let of = rollout.and_then(|rollout| rollout.steps.get(it.step as usize));
+        if let (Some(of), Some(image)) = (of, &it.image) {
+            self.images.ran(&of.step.container, image, event.position);
+        }
     }
 
     fn rollout(&mut self, event: &Event, id: uuid::Uuid, change: impl FnOnce(&mut Rollout)) {

@@ -179,6 +179,9 @@ fn decide(worlds: Worlds<'_>, name: &Name, container: &Container, spec: &Spec, d
     if !digests.name(seen.spec.as_deref()) {
         return Some(step(name, Action::Recreate, reasons::changed(before, desired, name, seen)));
     }
+    if let Some(reason) = reasons::another_image(fleet, name, spec, seen) {
+        return Some(step(name, Action::Recreate, vec![reason]));
+    }
     let live = spec.live();
     if let Some(seen) = seen.live.as_ref().filter(|seen| **seen != live) {
         let action = if seen.leads_to(&live) { Action::Update } else { Action::Recreate };

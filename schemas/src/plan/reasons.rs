@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use super::Reason;
 use crate::descriptors::Desired;
-use crate::fleet::ObservedContainer;
+use crate::fleet::{Fleet, ObservedContainer};
+use crate::image::short;
 use crate::names::Name;
+use crate::spec::Spec;
 use crate::template::{self, Part, Reference};
 
 /// A value in a reason is cut after so many characters.
@@ -22,7 +24,7 @@ impl Reason {
 }
 
 /// Keys that Docker does not see: they never make a container another one.
-const NOT_IN_DOCKER: [&str; 2] = ["needs", "metrics"];
+const NOT_IN_DOCKER: [&str; 3] = ["needs", "metrics", "image_policy"];
 
 /// What makes the container another than the one that runs.
 pub(super) fn changed(before: &Desired, desired: &Desired, name: &Name, seen: &ObservedContainer) -> Vec<Reason> {
@@ -41,6 +43,18 @@ pub(super) fn changed(before: &Desired, desired: &Desired, name: &Name, seen: &O
         reasons.push(Reason { field: "container".to_owned(), from: Some(from), to: None });
     }
     reasons
+}
+
+/// What says that a container is to have another image than the one that it was seen with; nothing where none is recorded.
+pub(super) fn another_image(fleet: &Fleet, name: &Name, spec: &Spec, seen: &ObservedContainer) -> Option<Reason> {
+    let wanted = fleet.images.in_force(name, spec)?;
+    let seen = seen.image.as_deref()?;
+    if wanted.id.as_deref() == Some(seen) {
+        return None;
+    }
+    let before = fleet.images.before(name).filter(|it| it.id.as_deref() == Some(seen));
+    let from = before.map_or(short(seen), |it| it.shown());
+    Some(Reason::observed("image", from, wanted.shown()))
 }
 
 /// What is another between two descriptors of the same kind.

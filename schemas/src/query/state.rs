@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::descriptors::Desired;
 use crate::fleet::{Archived, Drifted, Fleet, HealthState, ObservedContainer, ObservedTask, State};
+use crate::images::{History, Outdated, Resolved};
 use crate::names::{FleetId, Name, Oid};
 use crate::operate::Hold;
 
@@ -34,6 +35,33 @@ pub struct FleetState<'a> {
     pub archived: &'a BTreeMap<String, Archived>,
     /// Containers that are left alone.
     pub holds: &'a BTreeMap<Name, Hold>,
+    /// Which image each container's tag led to.
+    pub images: BTreeMap<&'a Name, ImageState<'a>>,
+}
+
+/// The image that a container's tag led to when it was resolved.
+#[derive(Debug, Serialize)]
+pub struct ImageState<'a> {
+    /// The tag.
+    pub reference: &'a str,
+    /// The digest in its registry; none: the image is on its node only.
+    pub digest: Option<&'a str>,
+    /// The image's id; none: no container was made from it yet.
+    pub id: Option<&'a str>,
+    /// Position of the event that said so.
+    pub since: u64,
+    /// What the tag leads to by now, where the descriptor wants that to be told.
+    pub outdated: Option<&'a Outdated>,
+}
+
+impl<'a> ImageState<'a> {
+    /// The image of a container that is desired.
+    pub fn of(history: &'a History) -> Option<Self> {
+        let newest = history.records.last()?;
+        let Resolved { reference, digest, id, .. } = newest.image.as_ref()?;
+        let (since, outdated) = (newest.since, history.outdated.as_ref());
+        Some(Self { reference, digest: digest.as_deref(), id: id.as_deref(), since, outdated })
+    }
 }
 
 /// What was seen.
@@ -85,6 +113,7 @@ impl<'a> FleetState<'a> {
             drift: &fleet.drift,
             archived: &fleet.archived,
             holds: &fleet.holds,
+            images: fleet.images.containers.iter().filter_map(|(name, it)| Some((name, ImageState::of(it)?))).collect(),
         }
     }
 }

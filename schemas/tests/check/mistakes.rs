@@ -355,3 +355,35 @@ fn everything_that_can_be_said_of_how_a_container_runs() {
         11 faults in 1 file"#]],
     );
 }
+
+#[test]
+fn image_policies() {
+    table(
+        &[
+            ("containers/a.json", r#"{ "image": "x:1", "image_policy": "latest" }"#),
+            ("containers/b.json", r#"{ "image": "x:1", "image_policy": { "auto": "5s" } }"#),
+            ("containers/c.json", r#"{ "image": "x:1", "image_policy": { "auto": "0 25 * * *" } }"#),
+            ("containers/d.json", r#"{ "image": "x:1", "image_policy": { "auto": "nightly" } }"#),
+            ("containers/e.json", r#"{ "image": "x:1", "image_policy": { "every": "6h" } }"#),
+            ("containers/f.json", r#"{ "image": "x:1", "image_policy": { "auto": "6h" } }"#),
+            ("containers/g.json", r#"{ "image": "x:1", "image_policy": "notify" }"#),
+            ("fleet.json", r#"{ "old_images": "prune" }"#),
+        ],
+        expect![[r#"
+            containers/a.json:1:35: `image_policy` is `latest`
+              expected: one of `pinned`, `notify`
+            containers/b.json:1:45: `auto`: `5s` is too often
+              expected: a duration of at least 1m, or five fields: minute, hour, day of month, month, day of week, such as "*/5 * * * *"
+            containers/c.json:1:45: `auto`: `25` is no hour
+              expected: `*`, a number from 0 to 23, a range `a-b`, a step `*/n`, or several of them with commas
+            containers/d.json:1:45: `auto`: `nightly` is neither a duration nor a cron expression
+              expected: a duration such as "6h", or five fields: minute, hour, day of month, month, day of week, such as "*/5 * * * *"
+            containers/e.json:1:35: missing key `auto`
+              expected: `auto`, a string
+            containers/e.json:1:37: unknown key `every` in `image_policy`
+              expected: `auto`
+            fleet.json:1:17: `old_images` is `prune`
+              expected: one of `remove`, `keep`
+            7 faults in 6 files"#]],
+    );
+}

@@ -35,6 +35,7 @@ mod runs;
 mod sse;
 mod starting;
 mod tokens;
+mod update;
 mod variables;
 mod welcome;
 

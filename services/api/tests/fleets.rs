@@ -5,11 +5,15 @@
 mod support;
 
 use schemas::event::{
-    ContainerChange, Data, Draft, Event, GitPushed, RefUpdate, RolloutPlanned, RolloutSucceeded, Scope, Sighting,
+    ContainerChange, Data, Draft, Event, GitPushed, ImageMove, RefUpdate, RolloutPlanned, RolloutSucceeded, Scope,
+    Sighting,
 };
 use schemas::fleet::{Fleet, Rollout};
+use schemas::images::Resolved;
 use schemas::plan::{Action, Plan, Step};
-use schemas::query::{At, Fault, FaultCode, RetryAnswer, RetryRollout, RollbackAnswer, RollbackRequest};
+use schemas::query::{
+    At, Fault, FaultCode, RetryAnswer, RetryRollout, RollbackAnswer, RollbackRequest, UpdateAnswer, UpdateImages,
+};
 use serde_json::{Value, json};
 use streams::clock;
 use support::shape::must_fit;
@@ -211,6 +215,54 @@ async fn a_rollback_is_asked_of_git_and_happens_once_for_a_key() {
     assert_eq!((&plan["event"], plan["text"].as_str()), (&Value::Null, Some("Some(Commit(\"abcdef01\")) None")));
     assert_eq!(send(json!({ "to": 3 })).await.problem(409).0, "conflict");
     for bad in [json!({ "to": "x" }), json!({ "to": -1 }), json!({ "to": [] }), json!({ "where": 1 })] {
+        assert_eq!(send(bad.clone()).await.problem(400).0, "bad-request", "{bad}");
+    }
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn an_update_is_asked_of_the_coordinator_and_happens_once_for_a_key() {
+    let mut platform = Platform::start().await;
+    platform
+        .answers(|asked: &UpdateImages| {
+            assert_eq!((asked.fleet.to_string().as_str(), asked.actor.as_str()), ("acme/shop", "admin"));
+            if asked.container.as_ref().is_some_and(|it| it.as_str() == "away") {
+                return Err(Fault { code: FaultCode::Unavailable, message: "the registry is away".to_owned() });
+            }
+            let digest = |letter: &str| Some(format!("sha256:{}", letter.repeat(64)));
+            let of = |letter| Resolved {
+                reference: "tool:1".to_owned(),
+                platform: None,
+                digest: digest(letter),
+                id: None,
+                pulled: false,
+            };
+            let images = [("api".parse().unwrap(), ImageMove { from: Some(of("a")), to: of("b") })].into();
+            let event = (!asked.only_plan).then_some(asked.id);
+            Ok(UpdateAnswer { position: 41, event, rollout: event, images, unchanged: 2 })
+        })
+        .await;
+    let path = "/v1/fleets/acme/shop/update";
+    let mut ids = Vec::new();
+    for key in [Some("k"), Some("k"), None] {
+        let headers: Vec<_> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
+        let reply = platform.ask("POST", path, &headers).await;
+        assert_eq!((reply.status.as_u16(), reply.header("fleetlog-position")), (200, "41"));
+        must_fit(&api::document(), "Update", &reply.json());
+        ids.push(reply.json()["event"].clone());
+    }
+    assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
+    let send = async |body: Value| platform.send("POST", path, &body).await;
+    let plan = send(json!({ "container": "api", "only_plan": true, "reason": "so" })).await.json();
+    must_fit(&api::document(), "Update", &plan);
+    assert_eq!((&plan["event"], &plan["unchanged"]), (&Value::Null, &json!(2)));
+    assert_eq!(send(json!({ "container": "away" })).await.problem(503).0, "unavailable");
+    for bad in [
+        json!({ "container": "Api" }),
+        json!({ "reason": "a\nb" }),
+        json!({ "reason": "x".repeat(501) }),
+        json!({ "all": 1 }),
+    ] {
         assert_eq!(send(bad.clone()).await.problem(400).0, "bad-request", "{bad}");
     }
     platform.stop().await;

@@ -184,9 +184,20 @@ impl Engine {
         ask!(self, it => it.image(name).await)
     }
 
-    /// Fetches an image from its registry.
-    pub async fn pull(&self, name: &str) -> Result<(), EngineError> {
-        ask!(self, it => it.pull(name).await)
+    /// Fetches an image from its registry: the variant for this platform, else the one for the engine's own.
+    pub async fn pull(&self, name: &str, platform: Option<&str>) -> Result<(), EngineError> {
+        ask!(self, it => it.pull(name, platform).await)
+    }
+
+    /// The digest that an image's name leads to in its registry now (`sha256:…`). Fetches nothing.
+    pub async fn registry_digest(&self, name: &str) -> Result<String, EngineError> {
+        ask!(self, it => it.registry_digest(name).await)
+    }
+
+    /// Removes an image by its id. False: it was not there. One that a container has, also one that does not run, or that
+    /// goes by more than one name, is refused.
+    pub async fn remove_image(&self, id: &str) -> Result<bool, EngineError> {
+        ask!(self, it => it.remove_image(id).await)
     }
 
     /// Wake-ups from now on: what happens after this call was made comes, whatever happens before the first

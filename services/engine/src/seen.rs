@@ -188,9 +188,21 @@ pub struct Volume {
 pub struct ImageInfo {
     /// Its id (`sha256:…`).
     pub id: String,
+    /// Where it can be had again: `name@sha256:…` of each registry that it came from or went to.
+    pub digests: Vec<String>,
+    /// Its operating system and processor: `linux/amd64`, with a variant `linux/arm/v7`.
+    pub platform: String,
     /// Whether it brings a health check of its own.
     pub has_healthcheck: bool,
     /// A label of it that begins with `fleetlog.`: Docker adds an image's labels to its containers, and with one of ours
     /// a container could pass for somebody else's.
     pub claims: Option<String>,
+}
+
+impl ImageInfo {
+    /// Whether it is the variant that is wanted; a variant that is not named may be any.
+    pub fn is_for(&self, platform: Option<&str>) -> bool {
+        let parts = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
+        platform.is_none_or(|wanted| parts(&self.platform).starts_with(&parts(wanted)))
+    }
 }

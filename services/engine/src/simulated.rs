@@ -3,6 +3,7 @@
 
 mod calls;
 mod exec;
+mod images;
 mod life;
 mod records;
 mod stats;
@@ -23,6 +24,9 @@ use crate::seen::{HealthStatus, ImageInfo, State};
 
 /// How many wake-ups wait for a slow reader; one that falls behind further is told that it lost some.
 const WAKES: usize = 4_096;
+
+/// The platform of the engine, and of every image that says nothing else.
+const PLATFORM: &str = "linux/amd64";
 
 /// An engine in memory. All clones are the same engine.
 #[derive(Debug, Clone)]
@@ -49,14 +53,41 @@ impl Simulated {
 
     /// Puts an image on the engine.
     pub fn add_image(&self, name: &str, has_healthcheck: bool) {
-        let image = image(name, has_healthcheck);
-        self.world().images.insert(name.to_owned(), image);
+        self.world().images.take(name, image(name, has_healthcheck));
+    }
+
+    /// Builds another image on the engine: the tag leads to it from now on.
+    pub fn build_image(&self, name: &str, content: &str) {
+        self.world().images.take(name, image(&format!("{name} {content}"), false));
+    }
+
+    /// Gives an image of the engine one more name, as somebody else would.
+    pub fn tag(&self, image: &str, name: &str) {
+        let mut world = self.world();
+        if let Some(image) = world.images.find(image).cloned() {
+            world.images.take(name, image);
+        }
     }
 
     /// Puts an image into the registry, from where it can be pulled.
     pub fn publish_image(&self, name: &str, has_healthcheck: bool) {
-        let image = image(name, has_healthcheck);
-        self.world().registry.insert(name.to_owned(), image);
+        self.publish(name, image(name, has_healthcheck));
+    }
+
+    /// Puts another image into the registry: the tag leads to it from now on.
+    pub fn push_image(&self, name: &str, content: &str) {
+        self.publish(name, image(&format!("{name} {content}"), false));
+    }
+
+    /// Puts the variant for a platform into the registry, beside those that are there.
+    pub fn publish_image_for(&self, name: &str, platform: &str) {
+        let mut image = image(&format!("{name} {platform}"), false);
+        image.platform = platform.to_owned();
+        self.publish(name, image);
+    }
+
+    fn publish(&self, name: &str, image: ImageInfo) {
+        self.world().registry.push((name.to_owned(), with_digest(name, image)));
     }
 
     /// While this is set every pull fails with it, for a cause that can pass.
@@ -160,7 +191,15 @@ fn image(name: &str, has_healthcheck: bool) -> ImageInfo {
     let digest = name
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    ImageInfo { id: format!("sha256:{digest:064x}"), has_healthcheck, claims: None }
+    let (id, platform) = (format!("sha256:{digest:064x}"), PLATFORM.to_owned());
+    ImageInfo { id, digests: Vec::new(), platform, has_healthcheck, claims: None }
+}
+
+/// The image as it comes from a registry: its digest there is another number than its id.
+fn with_digest(name: &str, mut image: ImageInfo) -> ImageInfo {
+    let digits: String = image.id.trim_start_matches("sha256:").chars().rev().collect();
+    image.digests = vec![format!("{}@sha256:{digits}", schemas::image::repository(name))];
+    image
 }
 
 /// Path → text.

@@ -24,7 +24,9 @@ pub use self::policy::PolicyCommand;
 pub use self::profiles::{LoginOptions, MemberCommand, ProfileCommand, TokenCommand};
 pub use self::pulls::{CreateOptions, ForkOptions, ListOptions, OneOptions, PrCommand, SeenOptions};
 pub use self::registry::{DiffOptions, ReplayOptions, StateOptions, VarsOptions};
-pub use self::rollouts::{RetryOptions, RollbackOptions, RolloutsCommand, RolloutsOptions, ShowOptions, WaitOptions};
+pub use self::rollouts::{
+    RetryOptions, RollbackOptions, RolloutsCommand, RolloutsOptions, ShowOptions, UpdateOptions, WaitOptions,
+};
 pub use self::runs::{RunOptions, RunsOptions};
 pub use self::serve::{ServeFlags, Service};
 #[cfg(test)]
@@ -228,6 +230,9 @@ It is kept in ~/.config/fleetlog/login.json, for you alone to read.")]
     /// Show what is left alone, or leave a container alone for a while
     #[command(after_help = operate::HOLD)]
     Hold(HoldOptions),
+    /// Take the images that tags lead to by now: resolve them anew, and roll out what changes
+    #[command(after_help = rollouts::UPDATE)]
+    Update(UpdateOptions),
     /// Run a task
     #[command(after_help = runs::RUN)]
     Run(RunOptions),

@@ -28,6 +28,7 @@ mod rollouts;
 mod runs;
 mod state;
 mod status;
+mod update;
 mod vars;
 mod wait;
 
@@ -68,6 +69,7 @@ pub fn main(command: ClientCommand) -> ExitCode {
         ClientCommand::Start(options) => operate::run(&options, Operation::Start),
         ClientCommand::Exec(options) => operate::exec(&options),
         ClientCommand::Hold(options) => hold::run(&options),
+        ClientCommand::Update(options) => update::run(&options),
         ClientCommand::Run(options) => runs::run(&options),
         ClientCommand::Runs(options) => runs::list(&options),
     };

@@ -13,7 +13,7 @@ use schemas::fleet::Fleet;
 use schemas::names::Oid;
 use schemas::plan::{Plan, describe, plan};
 use schemas::query::{At, Fault, FaultCode, PastRequest, RollbackAnswer, RollbackRequest};
-use schemas::rollback::{REMEMBERED, Withdrawn, last_good, stays};
+use schemas::rollback::{REMEMBERED, Withdrawn, last_good_position, stays};
 use serde::Deserialize;
 use streams::{AskError, with_causes};
 
@@ -30,8 +30,10 @@ use crate::repository::{Rollback, State};
 
 /// What was desired before.
 struct Target {
-    /// The position since which it was.
+    /// A position at which it was, and whose images are taken up again.
     at: u64,
+    /// The position since which it was.
+    since: u64,
     commit: Oid,
     desired: Desired,
 }
@@ -89,11 +91,14 @@ async fn roll_back(context: &Arc<Context>, question: RollbackRequest) -> Result<
         return Err(fault(FaultCode::Conflict, message));
     };
     let target = target(context, &question, &fleet, &known).await?;
-    if target.commit == from && target.desired == fleet.desired {
+    // The world as it is, with the images that ran then.
+    let mut then = fleet.clone();
+    let other_images = then.take_images_back(target.at, &target.desired, position);
+    if target.commit == from && target.desired == fleet.desired && !other_images {
         let message = format!("`{id}` is at {} already: there is nothing to roll back", from.short());
         return Err(fault(FaultCode::Conflict, message));
     }
-    let mut plan = plan(&fleet, &target.desired, &context.config.digest_key)
+    let mut plan = plan(&then, &target.desired, &context.config.digest_key)
         .map_err(|error| fault(FaultCode::Conflict, with_causes(&error)))?;
     // A push could name them; this is none.
     plan.ephemeral_volumes.clear();
@@ -141,14 +146,14 @@ async fn target(context: &Context, question: &RollbackRequest, fleet: &Fleet, kn
     let at = match &question.to {
         Some(at) => at.clone(),
         None => {
-            let good = last_good(fleet, &known.withdrawn).ok_or_else(|| {
+            let good = last_good_position(fleet, &known.withdrawn).ok_or_else(|| {
                 let message = format!(
                     "no earlier rollout of `{id}` that succeeded is among its newest, but of what was withdrawn: say where to, a \
                      commit or a position"
                 );
                 fault(FaultCode::Conflict, message)
             })?;
-            At::Position(good.desired)
+            At::Position(good)
         }
     };
     let past = PastRequest { fleet: id.clone(), at: at.clone(), min_position: fleet.position };
@@ -166,12 +171,12 @@ async fn target(context: &Context, question: &RollbackRequest, fleet: &Fleet, kn
         );
         fault(FaultCode::NotFound, message)
     })?;
-    Ok(Target { at: desired_at, commit, desired })
+    Ok(Target { at: position, since: desired_at, commit, desired })
 }
 
 /// The plan for people, and what does not go back.
 fn text(fleet: &Fleet, target: &Target, plan: &Plan) -> String {
-    let mut lines = vec![format!("back to {}, as it was since position {}", target.commit.short(), target.at)];
+    let mut lines = vec![format!("back to {}, as it was since position {}", target.commit.short(), target.since)];
     lines.push(describe(plan));
     lines.extend(stays(fleet, &target.desired));
     lines.join("\n")

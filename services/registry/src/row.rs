@@ -20,12 +20,14 @@ pub(crate) enum Kind {
     Network = 5,
     /// What came of a task's last run.
     Task = 6,
+    /// The images that a container had.
+    Image = 7,
 }
 
 impl Kind {
     /// Reads the number of the database.
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Head, Self::Ref, Self::File, Self::Container, Self::Volume, Self::Network, Self::Task]
+        [Self::Head, Self::Ref, Self::File, Self::Container, Self::Volume, Self::Network, Self::Task, Self::Image]
             .into_iter()
             .find(|it| *it as u8 == number)
     }

@@ -1,16 +1,19 @@
 //! The half that acts: makes its host's containers match what it is told, and tells what it sees.
 //!
-//! Reads `work.<node>`, answers `req.shazam.act.<node>`; reads Docker's events, and the registry once at each connection to Docker (what was seen here before);
-//! writes `obs.<node>` and `beat.<node>`. Never writes an event, never touches what lacks our installation's label, never
-//! removes a volume.
+//! Reads `work.<node>`, Docker's events, and the registry once at each connection to Docker (what was seen here before);
+//! writes `obs.<node>` and `beat.<node>`; answers `req.shazam.act.<node>`, `req.shazam.images.<node>` and
+//! `req.shazam.prune.<node>`. Never writes an event, never touches what lacks our installation's label, never removes a
+//! volume.
 
 mod act;
+mod answer;
 mod apply;
 mod archive;
 mod beat;
 mod destroy;
 mod error;
 mod host;
+mod image;
 mod look;
 mod probe;
 mod ready;
@@ -89,6 +92,8 @@ impl Agent {
         let Self { host, work, acts, shutdown } = self;
         let mut tasks = JoinSet::new();
         tasks.spawn(beat::run(host.clone()));
+        tasks.spawn(answer::images(host.clone()));
+        tasks.spawn(answer::prune(host.clone()));
         tasks.spawn(watch::run(host.clone()));
         tasks.spawn(work::run(host.clone(), work));
         tasks.spawn(act::run(host.clone(), acts));

@@ -1,8 +1,9 @@
 //! The half that decides: one at a time, fenced by the position at which it took over.
 //!
-//! Reads all of `EVENTS`, `obs.*` and `beat.*`; writes `rollout.*`, `container.*`, `hold.*`, `operator.*`,
-//! `coordinator.took` and `work.dead`; sends `work.<node>`, asks `req.shazam.act.<node>`; answers `req.shazam.nodes`,
-//! `req.shazam.retry`, `req.shazam.hold` and `req.shazam.operate`. Never talks to Docker.
+//! Reads all of `EVENTS`, `obs.*` and `beat.*`; writes `rollout.*`, `container.*`, `image.*`, `hold.*`, `operator.*`,
+//! `coordinator.took` and `work.dead`; sends `work.<node>`; answers `req.shazam.nodes`, `req.shazam.retry`,
+//! `req.shazam.update`, `req.shazam.hold` and `req.shazam.operate`; asks agents to act and about images. Never talks to
+//! Docker.
 
 mod answer;
 mod command;
@@ -10,6 +11,8 @@ mod decide;
 mod drift;
 mod gaps;
 mod hold;
+mod images;
+mod looks;
 mod nodes;
 mod observe;
 mod operate;
@@ -20,11 +23,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use schemas::descriptors::Desired;
 use schemas::event::{CoordinatorTook, Data, Draft, Event, Level, RolloutResumed, Scope, StepStatus, Topic};
 use schemas::fleet::{Fleet, RolloutStatus};
 use schemas::names::{FleetId, Oid};
-use schemas::query::{HoldRequest, Operate, RetryRollout};
+use schemas::query::{HoldRequest, Operate, RetryRollout, UpdateImages};
 use schemas::spec::DigestKey;
 use streams::{AppendError, Bus, Closed, Expected, Filter, Follow, Question, ReadError, clock};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +38,7 @@ use self::command::Fence;
 use self::drift::Compared;
 use self::gaps::{LONG, Watches};
 use self::hold::Answered;
+use self::looks::{Looks, NOTIFY};
 use self::nodes::Nodes;
 use self::operate::UnderWay;
 use crate::error::CoordinatorError;
@@ -70,6 +75,8 @@ pub struct Coordinator {
     fullness: Level,
     /// When each fleet is compared with what it should be.
     compared: Compared,
+    /// When tags are looked at, and what was asked of nodes.
+    looks: Looks,
     /// Sequence in `OBS` of the first report that waits until there is room.
     held: Option<u64>,
     /// What operators asked for and has not ended.
@@ -130,6 +137,7 @@ impl Coordinator {
             watches: Watches::new(LONG),
             fullness: Level::Normal,
             compared: Compared::default(),
+            looks: Looks::new(NOTIFY),
             held: None,
             under_way: UnderWay::default(),
             answered: Answered::default(),
@@ -141,6 +149,12 @@ impl Coordinator {
     #[must_use]
     pub fn with_gaps_from(self, long: jiff::SignedDuration) -> Self {
         Self { watches: Watches::new(long), ..self }
+    }
+
+    /// The same, but tags of containers whose policy is `"notify"` are looked at this often, instead of each hour.
+    #[must_use]
+    pub fn with_looks_every(self, notify: Duration) -> Self {
+        Self { looks: Looks::new(notify), ..self }
     }
 
     /// Tells whether it is ready, also while [`run`](Self::run) has the coordinator.
@@ -181,11 +195,13 @@ impl Coordinator {
         let mut retries = self.bus.answer::<RetryRollout>().await?;
         let mut holds = self.bus.answer::<HoldRequest>().await?;
         let mut operations = self.bus.answer::<Operate>().await?;
+        let mut updates = self.bus.answer::<UpdateImages>().await?;
         let shutdown = self.shutdown.clone();
         self.compared.all(self.fleets.keys());
         loop {
             self.drive().await?;
-            let (due, expiry) = (self.compared.next(), self.next_expiry());
+            self.let_go();
+            let (due, expiry, look) = (self.compared.next(), self.next_expiry(), self.looks.next());
             if let Some(obs) = self.released() {
                 tracing::info!(obs, "the log has room again: taking what was held back");
                 reports = self.bus.reports(obs.saturating_sub(1));
@@ -214,7 +230,13 @@ impl Coordinator {
                 }
                 // Behind the reports: what it did is seen before its end is told.
                 end = self.under_way.next() => self.operation_ended(end).await?,
+                asked = updates.next() => match asked {
+                    Some(asked) => self.asked_to_update(asked).await,
+                    None => return Err(Closed { subject: UpdateImages::SUBJECT }.into()),
+                },
+                Some(came) = self.looks.under_way.next(), if !self.looks.under_way.is_empty() => self.came(came).await?,
                 id = due => self.compare(&id).await?,
+                id = look => self.look_for_news(&id),
                 beat = beats.next() => {
                     if let Some(beat) = beat && self.nodes.heard(beat, Instant::now()) {
                         self.dirty.extend(self.fleets.keys().cloned());
@@ -257,6 +279,12 @@ impl Coordinator {
                     }
                 }
                 fleet.apply(event);
+                if moves {
+                    self.looks.follow(fleet, clock::now());
+                }
+                if matches!(event.data, Data::RolloutSucceeded(_)) && self.fence.epoch > 0 {
+                    self.looks.settled.insert(id.clone());
+                }
                 if let (Data::RolloutPlanned(it), Some(overtaken)) = (&event.data, self.overtaken.get_mut(id)) {
                     overtaken.retain(|(position, _)| *position > it.desired);
                 }

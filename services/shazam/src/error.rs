@@ -40,9 +40,12 @@ pub enum AgentError {
     /// The queue of work cannot be read.
     #[error("the agent cannot read its work")]
     Work(#[source] ReadError),
+    /// Questions cannot be heard.
+    #[error("the agent cannot hear what it is asked")]
+    Questions(#[source] ReadError),
     /// Questions come no more.
     #[error(transparent)]
-    Closed(streams::Closed),
+    Closed(#[from] streams::Closed),
     /// A task of the agent panicked.
     #[error("a task of the agent broke off")]
     Broken(#[source] tokio::task::JoinError),

@@ -35,6 +35,7 @@ pub fn report(step: u32) -> Report {
         step,
         error: None,
         duration_ms: 3,
+        image: None,
         gave_up_after: None,
     })
 }

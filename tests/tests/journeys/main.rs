@@ -10,6 +10,7 @@ mod faults;
 mod forks;
 mod front;
 mod guards;
+mod images;
 mod keys;
 mod kills;
 mod logs;

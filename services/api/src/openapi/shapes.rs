@@ -78,6 +78,16 @@ fn general() -> Value {
                 "stopped": { "type": "boolean" },
                 "since": count(),
             })) },
+            "images": { "type": "object", "description": "which image each container's tag led to when it was resolved", "additionalProperties": object(json!({
+                "reference": text(),
+                "digest": { "type": ["string", "null"], "description": "in its registry; null: the image is on its node only" },
+                "id": { "type": ["string", "null"], "description": "the image's; null: no container was made from it yet" },
+                "since": count(),
+                "outdated": or_null(object(json!({
+                    "to": { "type": "string", "description": "what the tag leads to by now" },
+                    "since": count(),
+                }))),
+            })) },
         })),
         "Container": object(json!({
             "state": { "enum": ["created", "running", "exited"], "description": "Docker's word" },
@@ -178,6 +188,34 @@ fn general() -> Value {
             "text": { "type": "string", "description": "the plan as people read it, with what does not go back" },
             "warnings": { "type": "array", "items": { "type": "object" } },
         })),
+        "UpdateWanted": takes(json!({
+            "container": { "type": "string", "description": "only this one; where absent all of the fleet's" },
+            "reason": { "type": "string", "maxLength": 500, "description": "one line, kept in the event" },
+            "only_plan": { "type": "boolean", "description": "nothing is stored" },
+        }), &[]),
+        "Update": object(json!({
+            "position": { "type": "integer", "minimum": 0, "description": "of the event; where there is none, of the state that was looked at" },
+            "fleet": text(),
+            "event": { "anyOf": [id(), { "type": "null" }], "description": "`image.updated`; null: nothing changes, or it is only a plan" },
+            "rollout": { "anyOf": [id(), { "type": "null" }], "description": "the rollout that follows from it" },
+            "images": { "type": "object", "description": "by container", "additionalProperties": {
+                "type": "object",
+                "required": ["to"],
+                "properties": { "from": reference("Image"), "to": reference("Image") },
+            } },
+            "unchanged": { "type": "integer", "minimum": 0, "description": "how many containers keep their image" },
+        })),
+        "Image": {
+            "type": "object",
+            "required": ["reference"],
+            "properties": {
+                "reference": text(),
+                "platform": text(),
+                "digest": { "type": "string", "description": "in its registry; absent: the image is on its node only" },
+                "id": { "type": "string", "description": "the image's; absent: no container was made from it yet" },
+                "pulled": { "type": "boolean" },
+            },
+        },
         "PlanRequest": { "type": "object", "properties": {
             "commit": { "type": "string", "description": "one that was pushed: its id, the first digits of it, or a branch" },
             "files": {

@@ -6,7 +6,7 @@ use schemas::access::Action;
 use super::{
     AT, Answer, CURSOR, FLEET, IDEMPOTENCY_KEY, JSON, LIMIT, MIN_POSITION, OWNER, Parameter, Place, Route, Shape,
 };
-use crate::{fleets, rollback, rollouts};
+use crate::{fleets, rollback, rollouts, update};
 
 const ID: Parameter = Parameter { name: "id", place: Place::Path, shape: Shape::Id, help: "the rollout's id" };
 
@@ -113,5 +113,22 @@ pub(super) const ROUTES: &[Route] = &[
         },
         needs: Action::Push,
         handler: |api, call| Box::pin(rollback::make(api, call)),
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/fleets/{owner}/{fleet}/update",
+        operation: "update",
+        summary: "Resolve the tags of images anew, and roll out what they lead to now.",
+        parameters: &[OWNER, FLEET, IDEMPOTENCY_KEY],
+        body: Some("UpdateWanted"),
+        answer: Answer {
+            status: 200,
+            summary: "which images change",
+            content: &[(JSON, Some("Update"))],
+            positioned: true,
+            problems: &[400, 404, 409, 503],
+        },
+        needs: Action::Operate,
+        handler: |api, call| Box::pin(update::make(api, call)),
     },
 ];

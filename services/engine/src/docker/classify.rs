@@ -33,7 +33,7 @@ const NAME_IN_USE: &str = "is already in use by container";
 /// The error of making a container.
 pub(super) fn create(name: &str, image: &str, error: Error) -> EngineError {
     match answer(&error) {
-        Some((404, message)) if message.to_lowercase().contains("no such image") => {
+        Some((404, message)) if is_no_image(message) => {
             EngineError::ImageMissing { image: image.to_owned(), message: message.to_owned() }
         }
         Some((404, message)) if message.contains("network") => {
@@ -55,6 +55,14 @@ pub(super) fn rename(name: &str, what: &str, thing: &str, error: Error) -> Engin
 fn name_taken(name: &str, message: &str) -> EngineError {
     let by = message.split("by container").nth(1).and_then(|rest| rest.split('"').nth(1)).unwrap_or("unknown");
     EngineError::NameTaken { name: name.to_owned(), by: by.to_owned() }
+}
+
+/// Whether it is not there, or only another variant of it.
+fn is_no_image(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["no such image", "does not match the specified platform", "does not provide the specified platform"]
+        .iter()
+        .any(|phrase| message.contains(phrase))
 }
 
 /// The error of starting a container.

@@ -1,8 +1,8 @@
-//! Images: whether they are here, and fetching them.
+//! Images: whether they are here, what their registries have, fetching and removing them.
 
 use std::time::Duration;
 
-use bollard::query_parameters::CreateImageOptions;
+use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions};
 use futures_util::TryStreamExt;
 
 use super::connection::CALL;
@@ -13,6 +13,8 @@ use crate::seen::ImageInfo;
 
 /// How the labels begin that say whose a container is.
 const OUR_LABELS: &str = "fleetlog.";
+/// How long a registry may take to tell a digest, in seconds.
+const REGISTRY: Duration = Duration::from_secs(20);
 /// How long a pull may be silent, in seconds. It has no limit as a whole: that depends on size and network.
 const PULL_SILENCE: Duration = Duration::from_secs(120);
 
@@ -30,12 +32,42 @@ impl Docker {
         let labels = config.labels.unwrap_or_default();
         let claims = labels.into_keys().find(|it| it.starts_with(OUR_LABELS));
         let has_healthcheck = config.healthcheck.is_some_and(|check| is_check(&check));
-        Ok(Some(ImageInfo { id: image.id.unwrap_or_default(), has_healthcheck, claims }))
+        let variant = image.variant.filter(|it| !it.is_empty());
+        let platform = [image.os, image.architecture, variant].into_iter().flatten().collect::<Vec<_>>().join("/");
+        let (id, digests) = (image.id.unwrap_or_default(), image.repo_digests.unwrap_or_default());
+        Ok(Some(ImageInfo { id, digests, platform, has_healthcheck, claims }))
+    }
+
+    /// See [`crate::Engine::registry_digest`].
+    pub async fn registry_digest(&self, name: &str) -> Result<String, EngineError> {
+        if !fits_a_path(name) {
+            let message = "that is no image's name".to_owned();
+            return Err(EngineError::PullRefused { image: name.to_owned(), message });
+        }
+        let (what, full) = (format!("ask the registry of image `{name}`"), &with_tag(name));
+        let call = move |client: bollard::Docker| async move { client.inspect_registry_image(full, None).await };
+        let found = self.connection.call(&what, REGISTRY, call, |error| classify::pull(name, error)).await?;
+        found.descriptor.digest.ok_or_else(|| {
+            let message = "its registry tells no digest".to_owned();
+            EngineError::PullRefused { image: name.to_owned(), message }
+        })
+    }
+
+    /// See [`crate::Engine::remove_image`].
+    pub async fn remove_image(&self, id: &str) -> Result<bool, EngineError> {
+        let (what, thing) = (format!("remove image `{id}`"), format!("image `{id}`"));
+        let options = RemoveImageOptions { force: false, noprune: false, ..Default::default() };
+        let call = &options;
+        let call =
+            move |client: bollard::Docker| async move { client.remove_image(id, Some(call.clone()), None).await };
+        let gone = self.connection.call(&what, CALL, call, classify::missing(&what, &thing)).await;
+        Ok(classify::optional(gone)?.is_some())
     }
 
     /// See [`crate::Engine::pull`].
-    pub async fn pull(&self, name: &str) -> Result<(), EngineError> {
-        let options = CreateImageOptions { from_image: Some(with_tag(name)), ..Default::default() };
+    pub async fn pull(&self, name: &str, platform: Option<&str>) -> Result<(), EngineError> {
+        let platform = platform.unwrap_or_default().to_owned();
+        let options = CreateImageOptions { from_image: Some(with_tag(name)), platform, ..Default::default() };
         let mut progress = self.connection.client().await?.create_image(Some(options), None, None);
         loop {
             match tokio::time::timeout(PULL_SILENCE, progress.try_next()).await {

@@ -11,7 +11,7 @@ use super::life::KILLED;
 use super::world::{Signal, World};
 use super::{Simulated, world};
 use crate::error::EngineError;
-use crate::seen::{Container, Ensured, ImageInfo, Labels, Listed, Network, NetworkAttachment, Scope, State, Volume};
+use crate::seen::{Container, Ensured, Labels, Listed, Network, NetworkAttachment, Scope, State, Volume};
 use crate::wake::{Kind, Wakes};
 
 impl Simulated {
@@ -161,25 +161,6 @@ impl Simulated {
         let world = self.arrive().await?;
         let ours = world.volumes.iter().filter(|(_, it)| scope.holds(&it.labels));
         Ok(ours.map(|(name, it)| volume(name, it)).collect())
-    }
-
-    /// See [`crate::Engine::image`].
-    pub async fn image(&self, name: &str) -> Result<Option<ImageInfo>, EngineError> {
-        Ok(self.arrive().await?.images.get(name).cloned())
-    }
-
-    /// See [`crate::Engine::pull`].
-    pub async fn pull(&self, name: &str) -> Result<(), EngineError> {
-        let mut world = self.arrive().await?;
-        if let Some(message) = world.registry_fault.clone() {
-            return Err(EngineError::PullPassing { image: name.to_owned(), message });
-        }
-        let Some(image) = world.registry.get(name).cloned() else {
-            let message = format!("manifest for {name} not found: manifest unknown");
-            return Err(EngineError::PullRefused { image: name.to_owned(), message });
-        };
-        world.images.insert(name.to_owned(), image);
-        Ok(())
     }
 
     /// See [`crate::Engine::events`].

@@ -27,7 +27,8 @@ impl World {
         if let Some(taken) = self.containers.get(name) {
             return Err(EngineError::NameTaken { name: name.to_owned(), by: taken.seen.id.clone() });
         }
-        let Some(image) = self.images.get(&spec.image).cloned() else {
+        let platform = spec.runtime.platform.as_deref();
+        let Some(image) = self.images.find(&spec.image).filter(|it| it.is_for(platform)).cloned() else {
             let message = format!("No such image: {}", spec.image);
             return Err(EngineError::ImageMissing { image: spec.image.clone(), message });
         };

@@ -8,6 +8,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
 use super::Files;
+use super::images::Images;
 use crate::error::EngineError;
 use crate::exec::Executed;
 use crate::records::Record;
@@ -29,8 +30,9 @@ pub(super) enum Signal {
 pub(super) struct World {
     pub(super) away: bool,
     pub(super) latency: Duration,
-    pub(super) images: BTreeMap<String, ImageInfo>,
-    pub(super) registry: BTreeMap<String, ImageInfo>,
+    pub(super) images: Images,
+    /// Everything that was ever published, by its name then; the newest last.
+    pub(super) registry: Vec<(String, ImageInfo)>,
     pub(super) registry_fault: Option<String>,
     pub(super) occupied: Vec<Port>,
     pub(super) containers: BTreeMap<String, Entry>,
@@ -80,8 +82,8 @@ impl World {
         Self {
             away: false,
             latency: Duration::ZERO,
-            images: BTreeMap::new(),
-            registry: BTreeMap::new(),
+            images: Images::default(),
+            registry: Vec::new(),
             registry_fault: None,
             occupied: Vec::new(),
             containers: BTreeMap::new(),

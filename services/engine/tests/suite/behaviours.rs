@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use engine::{Action, EngineError, HealthStatus, Kind, NetworkAttachment, Scope, State, Wake, Wakes};
 use schemas::descriptors::{Capabilities, Ipc, Limits, Log, Mount, Restart, Runtime, Stop, Ulimit};
+use schemas::image::{digest_of, repository};
 use schemas::spec::{Port, Protocol, Spec};
 use schemas::units::{Size, Span};
 use tokio::task::JoinSet;
@@ -271,12 +272,73 @@ pub async fn an_image_tells_of_its_health_check(lab: &Lab) {
 pub async fn a_pull_tells_what_can_pass(lab: &Lab) {
     let registries = lab.registries().await;
     let [lasting, passing] = registries.each_ref().map(|it| &it.image);
-    let refused = lab.engine.pull(lasting).await.unwrap_err();
+    let refused = lab.engine.pull(lasting, None).await.unwrap_err();
     assert!(matches!(&refused, EngineError::PullRefused { image, .. } if image == lasting), "{refused:?}");
     lab.set_registry_fault(Some("received unexpected HTTP status: 503 Service Unavailable"));
-    let refused = lab.engine.pull(passing).await.unwrap_err();
+    let refused = lab.engine.pull(passing, None).await.unwrap_err();
     assert!(matches!(&refused, EngineError::PullPassing { image, .. } if image == passing), "{refused:?}");
     assert!(refused.is_passing());
+}
+
+pub async fn a_tag_leads_to_another_image_once_it_is_fetched_again(lab: &Lab) {
+    let shelf = lab.shelf().await;
+    let (name, engine) = (&shelf.name("app:1"), &lab.engine);
+    lab.publish(name, "one").await;
+    assert_eq!(engine.image(name).await.unwrap(), None, "a look at the registry fetches nothing");
+    let digest = engine.registry_digest(name).await.unwrap();
+    engine.pull(name, None).await.unwrap();
+    let one = engine.image(name).await.unwrap().unwrap();
+    assert_eq!(digest_of(&one.digests, name, None), Some(digest.as_str()));
+    assert!(one.is_for(Some("linux")) && !one.is_for(Some("plan9")), "{}", one.platform);
+
+    lab.publish(name, "two").await;
+    let moved = engine.registry_digest(name).await.unwrap();
+    assert_ne!(moved, digest);
+    // The engine keeps what it has, by its tag and by its digest. A push forgets the tag here.
+    let (old, new) = [&digest, &moved].map(|it| format!("{}@{it}", repository(name))).into();
+    assert_eq!(engine.image(&old).await.unwrap().map(|it| it.id), Some(one.id.clone()));
+    assert_eq!(engine.image(&one.id).await.unwrap().map(|it| it.id), Some(one.id.clone()));
+    assert_eq!(engine.image(&new).await.unwrap(), None);
+    engine.pull(name, None).await.unwrap();
+    let two = engine.image(name).await.unwrap().unwrap();
+    assert_ne!(two.id, one.id);
+    assert_eq!(engine.image(&new).await.unwrap().map(|it| it.id), Some(two.id.clone()));
+    // A container is made from whichever is named.
+    let first = lab.create("first", &Spec { image: old.clone(), ..lab.spec() }).await;
+    assert_eq!(lab.seen(&first).await.image, one.id);
+    let by_id = lab.create("by-id", &Spec { image: one.id.clone(), ..lab.spec() }).await;
+    assert_eq!(lab.seen(&by_id).await.image, one.id);
+    let second = lab.create("second", &Spec { image: name.clone(), ..lab.spec() }).await;
+    assert_eq!(lab.seen(&second).await.image, two.id);
+}
+
+pub async fn an_image_goes_once_nothing_has_it(lab: &Lab) {
+    let shelf = lab.shelf().await;
+    let (name, engine) = (&shelf.name("app:1"), &lab.engine);
+    lab.publish(name, "one").await;
+    let old = format!("{}@{}", repository(name), engine.registry_digest(name).await.unwrap());
+    engine.pull(&old, None).await.unwrap();
+    let id = engine.image(&old).await.unwrap().unwrap().id;
+    let holder = lab.create("holder", &Spec { image: old.clone(), ..lab.spec() }).await;
+    let refused = engine.remove_image(&id).await.unwrap_err();
+    assert!(matches!(refused, EngineError::Refused { status: 409, .. }), "{refused:?}");
+    assert!(engine.remove(&holder).await.unwrap());
+    assert!(engine.remove_image(&id).await.unwrap());
+    assert_eq!(engine.image(&old).await.unwrap(), None);
+    assert!(!engine.remove_image(&id).await.unwrap());
+    // It can be had again by what it was.
+    engine.pull(&old, None).await.unwrap();
+    assert_eq!(engine.image(&old).await.unwrap().map(|it| it.id), Some(id));
+}
+
+pub async fn a_registry_that_is_out_of_order_tells_no_digest(lab: &Lab) {
+    let registries = lab.registries().await;
+    let [lasting, passing] = registries.each_ref().map(|it| &it.image);
+    let refused = lab.engine.registry_digest(lasting).await.unwrap_err();
+    assert!(matches!(&refused, EngineError::PullRefused { image, .. } if image == lasting), "{refused:?}");
+    lab.set_registry_fault(Some("received unexpected HTTP status: 503 Service Unavailable"));
+    let refused = lab.engine.registry_digest(passing).await.unwrap_err();
+    assert!(refused.is_passing() && refused.to_string().contains(passing.as_str()), "{refused:?}");
 }
 
 pub async fn a_volume_outlives_its_container(lab: &Lab) {

@@ -12,7 +12,7 @@ use schemas::units::Span;
 
 use crate::proxy::Proxy;
 use crate::real::Real;
-use crate::registry::Registry;
+use crate::registry::{Registry, Shelf};
 
 /// The label that everything carries which a test made.
 pub const TEST_LABEL: &str = "fleetlog-engine-test";
@@ -237,6 +237,22 @@ impl Lab {
         match &self.kind {
             Kind::Simulated(_) => [Registry::nowhere(), Registry::nowhere()],
             Kind::Docker(_) => [Registry::that_answers(404).await, Registry::that_answers(503).await],
+        }
+    }
+
+    /// A registry that holds what [`Lab::publish`] puts into it.
+    pub async fn shelf(&self) -> Shelf {
+        match &self.kind {
+            Kind::Simulated(_) => Shelf::imagined(&self.unique),
+            Kind::Docker(_) => Shelf::start(&self.unique).await,
+        }
+    }
+
+    /// Puts an image into a registry, from where the engine has to fetch it: the tag leads to it from now on.
+    pub async fn publish(&self, name: &str, content: &str) {
+        match &self.kind {
+            Kind::Simulated(simulated) => simulated.push_image(name, content),
+            Kind::Docker(real) => real.publish(name, content).await,
         }
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::ExecConfig;
 use bollard::query_parameters::{
-    CreateImageOptions, ListContainersOptions, ListNetworksOptions, ListVolumesOptions, RemoveContainerOptions,
-    RemoveVolumeOptions,
+    CreateImageOptions, ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions,
+    PushImageOptions, RemoveContainerOptions, RemoveImageOptions, RemoveVolumeOptions,
 };
 use engine::Docker;
 use futures_util::{StreamExt, TryStreamExt};
@@ -59,6 +59,24 @@ impl Real {
             self.client.create_image(Some(options), Some(body), None).try_collect::<Vec<_>>().await.unwrap();
         }
         drop(lock);
+    }
+
+    /// Makes an image, pushes it, and forgets it.
+    pub async fn publish(&self, name: &str, content: &str) {
+        let (repo, tag) = name.rsplit_once(':').unwrap();
+        let options = CreateImageOptions {
+            from_src: Some("-".to_owned()),
+            repo: Some(repo.to_owned()),
+            tag: Some(tag.to_owned()),
+            changes: vec![format!("ENV CONTENT={content}")],
+            ..Default::default()
+        };
+        let body = bollard::body_full(root_folder().into());
+        self.client.create_image(Some(options), Some(body), None).try_collect::<Vec<_>>().await.unwrap();
+        let options = PushImageOptions { tag: Some(tag.to_owned()), ..Default::default() };
+        self.client.push_image(repo, Some(options), None).try_collect::<Vec<_>>().await.unwrap();
+        let options = RemoveImageOptions { force: false, noprune: false, ..Default::default() };
+        self.client.remove_image(name, Some(options), None).await.unwrap();
     }
 
     /// Runs a command in a container; none where it fails.
@@ -122,6 +140,13 @@ impl Real {
         let options = ListNetworksOptions { filters: Some(labelled) };
         for network in self.client.list_networks(Some(options)).await.unwrap() {
             self.client.remove_network(&network.id.unwrap()).await.unwrap();
+        }
+        let ours = |name: &String| name.contains(&format!("/{unique}/"));
+        for image in self.client.list_images(None::<ListImagesOptions>).await.unwrap() {
+            if image.repo_tags.iter().chain(&image.repo_digests).any(ours) {
+                let options = RemoveImageOptions { force: true, noprune: false, ..Default::default() };
+                self.client.remove_image(&image.id, Some(options), None).await.unwrap();
+            }
         }
     }
 

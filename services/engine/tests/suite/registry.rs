@@ -1,8 +1,14 @@
-//! A registry that has no image: it answers every question with one status.
+//! Registries: one that has no image and answers every question with one status, and one that holds images.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+
+use crate::lab::LIMIT;
 
 /// A registry; it answers as long as it lives.
 pub struct Registry {
@@ -42,5 +48,59 @@ impl Registry {
         }
     });
         Self { image: format!("127.0.0.1:{port}/nowhere/image:1"), _tasks: tasks }
+    }
+}
+
+/// A registry that holds images, of the package `docker-registry`; it goes with what it holds.
+pub struct Shelf {
+    /// The beginning of the names of its images: address and a folder of this test's own.
+    pub prefix: String,
+    server: Option<(Child, tempfile::TempDir)>,
+}
+
+impl Shelf {
+    /// One that nobody runs: names of images only.
+    pub fn imagined(unique: &str) -> Self {
+        Self { prefix: format!("r:5000/{unique}"), server: None }
+    }
+
+    /// Starts one, and waits until it answers.
+    pub async fn start(unique: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = crate::lab::free_port();
+        let config = folder.path().join("config.yml");
+        let text = format!(
+            "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\n\
+             http: {{ addr: 127.0.0.1:{port} }}\n",
+            folder.path().join("images").display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/.tools/bin/docker-registry");
+        let program = if ours.exists() { ours } else { "docker-registry".into() };
+        let mut command = Command::new(program);
+        command.arg("serve").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = command.spawn().expect("this test needs docker-registry: `ops/setup` fetches it");
+        let shelf = Self { prefix: format!("127.0.0.1:{port}/{unique}"), server: Some((server, folder)) };
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            assert!(started.elapsed() < LIMIT, "the registry did not listen within {LIMIT:?}");
+            tokio::task::yield_now().await;
+        }
+        shelf
+    }
+
+    /// The name of an image in it.
+    pub fn name(&self, image: &str) -> String {
+        format!("{}/{image}", self.prefix)
+    }
+}
+
+impl Drop for Shelf {
+    fn drop(&mut self) {
+        if let Some((server, _)) = &mut self.server {
+            // It may have ended by itself: either way it is gone.
+            let _killed = server.kill();
+            let _ended = server.wait();
+        }
     }
 }

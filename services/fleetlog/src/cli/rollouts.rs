@@ -1,6 +1,7 @@
-//! The words of `rollouts`, `retry`, `rollback` and `wait`.
+//! The words of `rollouts`, `retry`, `rollback`, `update` and `wait`.
 
 use clap::{Args, Subcommand};
+use schemas::names::Name;
 use schemas::units::Span;
 
 use super::FleetOptions;
@@ -45,6 +46,17 @@ Examples:
 The branch stays where it is: a later push that still has what was taken back has to revert
 it (`git revert COMMIT`), or to say `git push -o reinstate`. The data of volumes, and what
 containers and tasks did elsewhere, do not go back. Exit status 0 only if its rollout succeeds.";
+
+pub const UPDATE: &str = "\
+Examples:
+  fleetlog update --plan              which tags lead to another image by now; nothing is stored
+  fleetlog update                     takes those images, and waits for the rollout
+  fleetlog update api --reason 'the fix of today' --no-wait
+
+A tag is resolved when its container is first rolled out, and its image is kept until
+somebody asks for another one: a tag that moves changes nothing by itself. An image that
+came from no registry is looked up on its node. Exit status 0 only if its rollout succeeds.
+Next, to go back to the images of before: fleetlog rollback";
 
 /// `wait`
 #[derive(Debug, Args)]
@@ -113,6 +125,25 @@ pub struct RollbackOptions {
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// Only show what would be done
+    #[arg(long)]
+    pub plan: bool,
+    /// Do not wait for its rollout
+    #[arg(long, conflicts_with = "plan")]
+    pub no_wait: bool,
+    #[command(flatten)]
+    pub fleet: FleetOptions,
+}
+
+/// `update`
+#[derive(Debug, Args)]
+pub struct UpdateOptions {
+    /// Only this container [default: all of the fleet's]
+    #[arg(value_name = "CONTAINER")]
+    pub container: Option<Name>,
+    /// Why, for the log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Only show what would change
     #[arg(long)]
     pub plan: bool,
     /// Do not wait for its rollout

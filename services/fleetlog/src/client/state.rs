@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemas::image::short;
 use schemas::names::FleetId;
 use schemas::operate::Hold;
 use schemas::plan::Reason;
@@ -29,7 +30,7 @@ pub fn run(options: &StateOptions) -> Result<(), Failure> {
         table.extend(rows);
         out::table("  ", &table)?;
     }
-    [archived(&state), holds(&state), drift(&state)]
+    [archived(&state), holds(&state), drift(&state), outdated(&state)]
         .iter()
         .flatten()
         .try_for_each(|line| out::line(&format!("  {line}")))?;
@@ -77,6 +78,21 @@ pub fn archived(state: &Value) -> Vec<String> {
 pub fn holds(state: &Value) -> Vec<String> {
     let told = |it: &Value| serde_json::from_value::<Hold>(it.clone()).map(|it| it.told()).unwrap_or_default();
     members(&state["holds"]).map(|(name, it)| format!("hold: {name}: {}", told(it))).collect()
+}
+
+/// A line for every container whose tag leads to another image by now.
+pub fn outdated(state: &Value) -> Vec<String> {
+    let short = |value: &Value| short(value.as_str().unwrap_or("?")).to_owned();
+    let line = |(name, it): (&String, &Value)| {
+        let to = it["outdated"]["to"].as_str()?;
+        let runs = if it["digest"].is_null() { &it["id"] } else { &it["digest"] };
+        let (reference, since) = (it["reference"].as_str().unwrap_or("?"), &it["outdated"]["since"]);
+        let (runs, to) = (short(runs), short(&Value::from(to)));
+        Some(format!(
+            "outdated: {name}: {reference} leads to {to}, runs {runs}, since position {since}: `fleetlog update {name}`"
+        ))
+    };
+    members(&state["images"]).filter_map(line).collect()
 }
 
 /// A row for every container that should be or is: name, state, health, node.

@@ -72,6 +72,7 @@ fn with_observed(line: &FleetLine, state: &Value) -> Value {
     value["drift"] = state["drift"].clone();
     value["archived"] = state["archived"].clone();
     value["holds"] = state["holds"].clone();
+    value["images"] = state["images"].clone();
     value
 }
 
@@ -87,6 +88,6 @@ fn show(line: &FleetLine, state: &Value) -> Result<(), Failure> {
     let mut table = vec![row(["CONTAINER", "STATE", "HEALTH", "NODE"])];
     table.extend(rows);
     out::table("  ", &table)?;
-    let lines = [state::archived(state), state::holds(state), state::drift(state)];
+    let lines = [state::archived(state), state::holds(state), state::drift(state), state::outdated(state)];
     lines.iter().flatten().try_for_each(|line| out::line(&format!("  {line}")))
 }

@@ -27,6 +27,8 @@ struct Wait<'a> {
     commit: String,
     /// Rollouts of what was desired before are not meant: that a rollback took up again has older ones.
     since: u64,
+    /// Nor are those that were planned before: an update of images has the commit of the rollout before it.
+    planned_after: u64,
     within: Option<Span>,
     how: &'a FleetOptions,
     began: Instant,
@@ -55,6 +57,16 @@ pub fn since(
     Wait { since: position, ..Wait::new(remote, fleet, commit, None, how) }.run()
 }
 
+/// The same for the first rollout of a commit that is planned after a position.
+pub fn planned_after(
+    remote: Remote,
+    fleet: FleetId,
+    (commit, position): (String, u64),
+    how: &FleetOptions,
+) -> Result<(), Failure> {
+    Wait { planned_after: position, ..Wait::new(remote, fleet, commit, None, how) }.run()
+}
+
 /// What the user means: digits as they are, else a name that Git knows here.
 pub fn commit(text: &str) -> Result<String, Failure> {
     let digits = text.len() >= 4 && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
@@ -71,7 +83,7 @@ pub fn commit(text: &str) -> Result<String, Failure> {
 impl<'a> Wait<'a> {
     fn new(remote: Remote, fleet: FleetId, commit: String, within: Option<Span>, how: &'a FleetOptions) -> Self {
         let began = Instant::now();
-        Self { remote, fleet, commit, since: 0, within, how, began, said: (String::new(), began) }
+        Self { remote, fleet, commit, since: 0, planned_after: 0, within, how, began, said: (String::new(), began) }
     }
 
     fn run(mut self) -> Result<(), Failure> {
@@ -93,7 +105,8 @@ impl<'a> Wait<'a> {
                 continue;
             };
             position = page.position + 1;
-            let rollout = newest(&page.rollouts, &self.commit)?.filter(|it| it.desired >= self.since);
+            let rollout = newest(&page.rollouts, &self.commit)?
+                .filter(|it| it.desired >= self.since && it.planned_at > self.planned_after);
             match rollout {
                 Some(rollout) if rollout.status.is_over() => {
                     // A rollback may have made it the desired one again, whose next rollout is still to come.

@@ -56,7 +56,7 @@ async fn planned_as(platform: &Platform, desired: u64, commit: &str, steps: Vec<
 async fn step(platform: &Platform, rollout: Uuid, status: StepStatus, error: Option<&str>) {
     let duration_ms = (status != StepStatus::Started).then_some(1_234);
     let error = error.map(str::to_owned);
-    let step = RolloutStep { rollout, step: 0, status, error, duration_ms, obs: None };
+    let step = RolloutStep { rollout, step: 0, status, error, duration_ms, obs: None, image: None };
     platform.append("acme/shop", Some(rollout), Data::RolloutStep(step)).await;
 }
 

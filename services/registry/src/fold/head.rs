@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::fleet::{Archived, Drifted, Fleet};
+use schemas::images::Versions;
 use schemas::names::{FleetId, Name, Oid};
 use schemas::operate::{Hold, Operated};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ pub(crate) struct Head {
     pub drift: BTreeMap<Name, Drifted>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub archived: BTreeMap<String, Archived>,
+    #[serde(default)]
+    pub versions: Versions,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub holds: BTreeMap<Name, Hold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,6 +45,7 @@ impl Head {
             doomed: fleet.doomed.clone(),
             drift: fleet.drift.clone(),
             archived: fleet.archived.clone(),
+            versions: fleet.images.versions.clone(),
             holds: fleet.holds.clone(),
             released: fleet.released,
             operated: fleet.operated.clone(),
@@ -58,6 +62,7 @@ impl Head {
         fleet.doomed = self.doomed;
         fleet.drift = self.drift;
         fleet.archived = self.archived;
+        fleet.images.versions = self.versions;
         fleet.holds = self.holds;
         fleet.released = self.released;
         fleet.operated = self.operated;

@@ -8,6 +8,7 @@ use schemas::event::StepStatus;
 use schemas::fleet::{
     Fleet, HealthState, Lines, ObservedContainer, ObservedTask, ObservedThing, Rollout, RolloutStatus, State,
 };
+use schemas::images::History;
 use schemas::names::{FleetId, Name, Oid};
 use schemas::work::Change;
 use serde::de::DeserializeOwned;
@@ -147,6 +148,7 @@ fn take(it: Stored, fleet: &mut Fleet, track: &mut Track, files: &mut BTreeMap<P
             track.facts.insert((Kind::File, it.name), facts);
             files.insert(path, file);
         }
+        Kind::Image => drop(fleet.images.containers.insert(it.parsed()?, it.read::<History>(value)?)),
         Kind::Task => {
             let task: ObservedTask = it.read(value)?;
             let facts = it.facts(facts::of_task(&task))?;
@@ -237,7 +239,7 @@ impl Stored {
                     named.map(|(name, (it, since))| (name.to_owned(), (Some(it).filter(|it| !it.is_null()), since)));
                 Some(("containers", name.to_string(), Facts(facts.collect())))
             }
-            Kind::Head | Kind::Ref | Kind::Volume | Kind::Network => None,
+            Kind::Head | Kind::Ref | Kind::Volume | Kind::Network | Kind::Image => None,
         })
     }
 }

@@ -1,10 +1,11 @@
 //! What is known of a fleet's objects beside the fleet itself: their ids in the database, and since when each fact is so.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use schemas::descriptors::Changes;
 use schemas::event::{ContainerChange, Data, Event, GitPushed, PullOpened, PullUpdated, ThingChange};
 use schemas::fleet::{Fleet, HealthState, ObservedContainer, ObservedThing, Rollout, State};
+use schemas::images::History;
 use schemas::names::{Name, NodeName, Oid};
 use schemas::pulls::Pull;
 use schemas::spec::Updatable;
@@ -120,13 +121,32 @@ impl Track {
                 self.thing(Kind::Network, before, fleet.observed.networks.get(&it.name), it, &mut to);
             }
             Data::GitPushed(it) => {
+                let before = fleet.images.containers.clone();
                 fleet.apply(event);
                 self.pushed(fleet, it, &mut to);
+                self.images(&before, fleet, &mut to);
             }
             Data::DesiredRolledBack(it) => {
+                let before = fleet.images.containers.clone();
                 fleet.apply(event);
                 self.head(fleet, &mut to);
                 self.desires(&it.commit, &it.descriptors, &mut to);
+                self.images(&before, fleet, &mut to);
+            }
+            Data::ImageUpdated(_) => {
+                let before = fleet.images.containers.clone();
+                fleet.apply(event);
+                self.head(fleet, &mut to);
+                self.images(&before, fleet, &mut to);
+            }
+            Data::ImageOutdated(it) => {
+                let before = fleet.images.containers.get(&it.container).cloned();
+                fleet.apply(event);
+                self.image(&it.container, before.as_ref(), fleet, &mut to);
+            }
+            Data::ImagePruned(_) => {
+                fleet.apply(event);
+                self.head(fleet, &mut to);
             }
             Data::PullOpened(PullOpened { number, tip, .. }) | Data::PullUpdated(PullUpdated { number, tip }) => {
                 fleet.apply(event);
@@ -149,9 +169,9 @@ impl Track {
                 self.head(fleet, &mut to);
             }
             Data::RolloutPlanned(_) => {
-                let released = fleet.released;
+                let (released, updating) = (fleet.released, fleet.images.versions.updating);
                 fleet.apply(event);
-                if fleet.released != released {
+                if fleet.released != released || updating.is_some() {
                     self.head(fleet, &mut to);
                 }
                 if let Some(rollout) = fleet.rollouts.last() {
@@ -160,7 +180,13 @@ impl Track {
                 }
             }
             Data::RolloutStep(it) => {
+                let of = find(fleet, it.rollout).and_then(|rollout| rollout.steps.get(it.step as usize));
+                let container = of.filter(|_| it.image.is_some()).map(|of| of.step.container.clone());
+                let before = container.as_ref().and_then(|name| fleet.images.containers.get(name).cloned());
                 fleet.apply(event);
+                if let Some(container) = container {
+                    self.image(&container, before.as_ref(), fleet, &mut to);
+                }
                 let step = |rollout: &Rollout| {
                     let it = rollout.steps.get(it.step as usize)?;
                     Some(json!([it.status, it.sent, it.error, it.duration_ms]).to_string())
@@ -277,6 +303,22 @@ impl Track {
             let facts = self.facts.entry((Kind::File, name)).or_default();
             facts.become_at(facts::of_file(path, file), to.position);
             to.version(object, Some(text(file)), facts.since(), None);
+        }
+    }
+
+    /// The images of every container that had others before.
+    fn images(&mut self, before: &BTreeMap<Name, History>, fleet: &Fleet, to: &mut Writer<'_>) {
+        let names: BTreeSet<&Name> = before.keys().chain(fleet.images.containers.keys()).collect();
+        for name in names {
+            self.image(name, before.get(name), fleet, to);
+        }
+    }
+
+    fn image(&mut self, name: &Name, before: Option<&History>, fleet: &Fleet, to: &mut Writer<'_>) {
+        let now = fleet.images.containers.get(name);
+        if now != before {
+            let object = self.object(Kind::Image, name.as_str(), to);
+            to.version(object, now.map(text), None, None);
         }
     }
 

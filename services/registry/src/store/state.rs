@@ -15,8 +15,8 @@ use super::{Store, StoreError};
 use crate::fold::LoadError;
 use crate::row::Kind;
 
-/// The objects that are shown: head, files, containers, tasks, each kind in the order of its names.
-const SHOWN: &str = "SELECT id, kind, name FROM objects WHERE fleet = ?1 AND kind IN (0, 2, 3, 6) AND first <= ?2
+/// The objects that are shown: head, files, containers, tasks, images, each kind in the order of its names.
+const SHOWN: &str = "SELECT id, kind, name FROM objects WHERE fleet = ?1 AND kind IN (0, 2, 3, 6, 7) AND first <= ?2
      ORDER BY kind, name";
 /// Objects that one thread looks for faster than two.
 const FEW: usize = 400;
@@ -100,6 +100,7 @@ impl Snapshot<'_> {
                 Kind::Head => parts.head(value),
                 Kind::File => parts.file(name, value),
                 Kind::Task => parts.task(name, value),
+                Kind::Image => parts.image(name, value),
                 Kind::Container => {
                     let (since, identity) = (key::position(version.get(0)?), version.get(3)?);
                     with_shared(&mut shared, identity, |identity| parts.container(name, value, identity, since))?

@@ -5,10 +5,12 @@ use proptest::prelude::*;
 use schemas::descriptors::{Changes, File, Files, Path};
 use schemas::event::{
     ArchiveEnd, ArchiveRemoved, ContainerArchived, ContainerChange, CoordinatorTook, Data, DesiredRolledBack, Draft,
-    Event, GitPushed, HoldEnded, HoldPlaced, OperatorActed, OperatorAsked, RefUpdate, RolloutFailed, RolloutPlanned,
-    RolloutResumed, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded, RunCancelled, RunFailed, RunQueued,
-    RunSucceeded, Scope, Sighting, StepStatus, ThingChange, Trigger,
+    Event, GitPushed, HoldEnded, HoldPlaced, ImageMove, ImageOutdated, ImagePruned, ImageUpdated, OperatorActed,
+    OperatorAsked, RefUpdate, RolloutFailed, RolloutPlanned, RolloutResumed, RolloutRetried, RolloutStarted,
+    RolloutStep, RolloutSucceeded, RunCancelled, RunFailed, RunQueued, RunSucceeded, Scope, Sighting, StepStatus,
+    ThingChange, Trigger,
 };
+use schemas::images::Resolved;
 use schemas::names::Oid;
 use schemas::operate::{Operation, Outcome};
 use schemas::plan::{Action, Step};
@@ -201,9 +203,20 @@ fn pushed() -> impl Strategy<Value = Data> {
     })
 }
 
+fn resolved(n: u64) -> Resolved {
+    let digest = |letter: &str| format!("sha256:{}{n}", letter.repeat(63));
+    Resolved {
+        reference: "tool:1".to_owned(),
+        platform: None,
+        digest: (n % 2 == 0).then(|| digest("d")),
+        id: (n != 7).then(|| digest("a")),
+        pulled: n < 3,
+    }
+}
+
 fn rollout() -> impl Strategy<Value = Data> {
-    (0..7_u8, 0..60_u64, 0..3_u32).prop_map(|(kind, rollout, step)| {
-        let rollout = id(rollout);
+    (0..10_u8, 0..60_u64, 0..3_u32).prop_map(|(kind, rollout, step)| {
+        let (rollout_number, rollout) = (rollout, id(rollout));
         match kind {
             0 | 1 => Data::RolloutPlanned(RolloutPlanned {
                 retries: None,
@@ -229,6 +242,22 @@ fn rollout() -> impl Strategy<Value = Data> {
                 error: (step == 1).then(|| "no".to_owned()),
                 duration_ms: None,
                 obs: None,
+                image: (step == 0).then(|| resolved(rollout_number % 4)),
+            }),
+            7 => Data::ImageUpdated(ImageUpdated {
+                images: [(format!("c{step}").parse().unwrap(), ImageMove { from: None, to: resolved(7) })].into(),
+                reason: None,
+            }),
+            8 => Data::ImageOutdated(ImageOutdated {
+                container: format!("c{step}").parse().unwrap(),
+                reference: "tool:1".to_owned(),
+                from: "sha256:0".to_owned(),
+                to: format!("sha256:{step}"),
+            }),
+            9 => Data::ImagePruned(ImagePruned {
+                node: "local".parse().unwrap(),
+                removed: resolved(2).id.into_iter().collect(),
+                kept: Default::default(),
             }),
             3 => Data::RolloutStarted(RolloutStarted { rollout }),
             6 => Data::RolloutRetried(RolloutRetried { rollout, commit: "a".repeat(40).parse().unwrap(), desired: 1 }),

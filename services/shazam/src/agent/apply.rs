@@ -4,23 +4,30 @@ use std::time::Instant;
 
 use engine::{Container, EngineError, NetworkAttachment, State};
 use schemas::descriptors::{Condition, OnUnhealthy};
+use schemas::images::Resolved;
 use schemas::names::{FleetId, Name};
 use schemas::plan::Action;
-use schemas::spec::{Port, resource_name};
+use schemas::spec::{Port, Spec, resource_name};
 use schemas::work::{Command, Target};
 
 use super::error::StepError;
 use super::host::{COMMIT, Host, IN_THE_NETWORK_OF, ON_UNHEALTHY, SPEC, Slot, container_name};
+use super::image::Chosen;
 use super::look::Why;
 
 impl Host {
-    /// Does what a command says.
-    pub async fn apply(self: &std::sync::Arc<Self>, command: &Command, slot: &Slot) -> Result<(), StepError> {
+    /// Does what a command says; answers which image the container has, where that is news.
+    pub async fn apply(
+        self: &std::sync::Arc<Self>,
+        command: &Command,
+        slot: &Slot,
+    ) -> Result<Option<Resolved>, StepError> {
         match (&command.target, command.action) {
-            (Some(target), _) => self.ensure(command, target, slot).await,
-            (None, Action::Destroy) => self.destroy(command).await,
-            (None, _) => self.remove(command, slot).await,
+            (Some(target), _) => return self.ensure(command, target, slot).await,
+            (None, Action::Destroy) => self.destroy(command).await?,
+            (None, _) => self.remove(command, slot).await?,
         }
+        Ok(None)
     }
 
     async fn ensure(
@@ -28,7 +35,7 @@ impl Host {
         command: &Command,
         target: &Target,
         slot: &Slot,
-    ) -> Result<(), StepError> {
+    ) -> Result<Option<Resolved>, StepError> {
         let name = container_name(&command.fleet, &command.container);
         for need in &target.needs {
             let needed = container_name(&command.fleet, &need.container);
@@ -44,47 +51,54 @@ impl Host {
             self.have_volume(&command.fleet, volume, docker).await?;
         }
         slot.told().probed = matches!(target.readiness.probe, schemas::spec::Probe::Http { .. });
-        self.have_container(command, target, &name, slot).await?;
+        let pulled = self.have_container(command, target, &name, slot).await?;
         // From here on somebody asks for its path, also where this step fails.
         self.keep_probing(&command.fleet, &command.container, &name, &target.readiness, slot);
         let seen = self.ready(&name, &target.readiness, Condition::Healthy, Some(command)).await?;
         self.tell_ready(command, target, &seen, slot).await;
-        Ok(())
+        Ok(self.resolved(target, &seen, pulled).await?)
     }
 
-    /// Takes a container that is there as far as it is right, and makes it anew where it is not.
+    /// Takes a container that is there as far as it is right, and makes it anew where it is not. True: its image was
+    /// fetched for that.
     async fn have_container(
         &self,
         command: &Command,
         target: &Target,
         name: &str,
         slot: &Slot,
-    ) -> Result<(), StepError> {
-        if command.action == Action::Create {
+    ) -> Result<bool, StepError> {
+        if command.action == Action::Create && target.image.is_none() {
             // The usual case costs no look: Docker says by itself what is in the way, or missing.
-            match self.make(command, target, name).await {
+            match self.make(command, target, &Chosen::of_tag(target), name).await {
                 Err(StepError::Engine(EngineError::NameTaken { .. } | EngineError::ImageMissing { .. })) => {}
-                end => return end,
+                end => return end.map(|()| false),
             }
         }
         // What can fail comes before anything is stopped.
-        self.have_image(&target.spec.image).await?;
+        let image = self.have_image(target).await?;
         if let Some(seen) = self.engine.inspect(name).await? {
             if !self.is_ours(&seen.labels) {
                 return Err(StepError::Stranger { kind: "container", name: name.to_owned() });
             }
             let known = seen.labels.get(SPEC).is_some_and(|it| [&target.digest, &target.digest_before].contains(&it));
             let live = target.spec.live();
-            if known && self.is_attached(command, target, &seen).await? && seen.shown.live().leads_to(&live) {
+            if known
+                && image.is_of(&seen)
+                && self.is_attached(command, target, &seen).await?
+                && seen.shown.live().leads_to(&live)
+            {
                 if seen.shown.live() != live {
                     let _turn = self.calls.acquire().await;
                     self.engine.update(&seen.id, &target.spec).await?;
                 }
-                return self.have_running(command, target, &seen, slot).await;
+                self.have_running(command, target, &seen, slot).await?;
+                return Ok(image.pulled);
             }
             self.take_away(command, &seen, slot).await?;
         }
-        self.make(command, target, name).await
+        self.make(command, target, &image, name).await?;
+        Ok(image.pulled)
     }
 
     /// Whether a container is in the network that it should be in.
@@ -101,7 +115,7 @@ impl Host {
     }
 
     /// Makes a container and starts it: both, or neither.
-    async fn make(&self, command: &Command, target: &Target, name: &str) -> Result<(), StepError> {
+    async fn make(&self, command: &Command, target: &Target, image: &Chosen, name: &str) -> Result<(), StepError> {
         let mut labels = self.labels(&command.fleet, Some(&command.container));
         labels.insert(SPEC.to_owned(), target.digest.clone());
         labels.insert(COMMIT.to_owned(), command.commit.to_string());
@@ -110,7 +124,8 @@ impl Host {
         }
 
         let _turn = self.calls.acquire().await;
-        let id = self.create(command, target, name, &labels).await?;
+        let spec = Spec { image: image.name.clone(), ..target.spec.clone() };
+        let id = self.create(command, &spec, name, &labels).await?;
         if let Err(error) = self.engine.start(&id).await {
             // Half a container would only be in the way: of the next try, and of whoever looks.
             self.engine.remove(&id).await?;
@@ -159,14 +174,14 @@ impl Host {
     async fn create(
         &self,
         command: &Command,
-        target: &Target,
+        spec: &Spec,
         name: &str,
         labels: &engine::Labels,
     ) -> Result<String, StepError> {
         let network = self.network(&command.fleet);
-        if target.spec.network.is_some() {
+        if spec.network.is_some() {
             let nowhere = NetworkAttachment { network: String::new(), alias: String::new() };
-            return Ok(self.engine.create(name, &target.spec, labels, &nowhere).await?);
+            return Ok(self.engine.create(name, spec, labels, &nowhere).await?);
         }
         loop {
             let known = self.have_network(&command.fleet, &network).await?;
@@ -176,7 +191,7 @@ impl Host {
             };
             // Held until the container is attached, so that nobody removes the network under it.
             let there = network.read().await;
-            match self.engine.create(name, &target.spec, labels, &attachment).await {
+            match self.engine.create(name, spec, labels, &attachment).await {
                 Ok(id) => return Ok(id),
                 // Another hand removed the network since it was seen: look again, once.
                 Err(EngineError::NotFound { .. }) if known => {
@@ -265,13 +280,6 @@ impl Host {
     async fn tell_stopped(&self, command: &Command, seen: &Container, slot: &Slot) -> Result<(), EngineError> {
         if let Some(stopped) = self.engine.inspect(&seen.id).await? {
             self.tell(slot, &command.fleet, &command.container, &stopped, Why::Asked(command.cause)).await;
-        }
-        Ok(())
-    }
-
-    async fn have_image(&self, image: &str) -> Result<(), StepError> {
-        if self.engine.image(image).await?.is_none() {
-            self.engine.pull(image).await?;
         }
         Ok(())
     }

@@ -16,6 +16,17 @@ pub enum StepError {
         /// Its name in Docker.
         name: String,
     },
+    /// The recorded image is gone, and no registry has it.
+    #[error(
+        "image `{image}` was resolved to {id}, which is not on the node any more, and came from no registry: \
+         `fleetlog update` takes what the tag leads to now"
+    )]
+    ImageGone {
+        /// The reference.
+        image: String,
+        /// The image's id.
+        id: String,
+    },
     /// A port of the node is not free.
     #[error("port {port} of the node is taken by {holder}: free it or publish another ({message})")]
     PortTaken {

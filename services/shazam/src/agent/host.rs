@@ -35,6 +35,9 @@ pub const ON_UNHEALTHY: &str = "fleetlog.on_unhealthy";
 /// How Docker says that a container is in another one's network: with that one's name or id behind it.
 pub const IN_THE_NETWORK_OF: &str = "container:";
 
+/// So many images are remembered with their digests.
+const DIGESTS: usize = 256;
+
 /// What the agent's tasks share.
 pub struct Host {
     pub node: NodeName,
@@ -54,6 +57,8 @@ pub struct Host {
     kept: Mutex<BTreeMap<String, Kept>>,
     /// Another one is kept.
     pub kept_changed: Notify,
+    /// Id of an image → its digests, for those that containers were made from lately.
+    digests: Mutex<BTreeMap<String, Vec<String>>>,
     fence: Mutex<(Uuid, u64)>,
     /// The highest position of a command that was taken; at first, where the log ended when the agent started.
     newest: AtomicU64,
@@ -123,6 +128,7 @@ impl Host {
             networks: Mutex::default(),
             kept: Mutex::default(),
             kept_changed: Notify::new(),
+            digests: Mutex::default(),
             fence: Mutex::new((Uuid::nil(), 0)),
             newest: AtomicU64::new(head),
         }
@@ -167,6 +173,20 @@ impl Host {
     pub fn network(&self, fleet: &FleetId) -> Arc<RwLock<bool>> {
         let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
         networks.entry(fleet.clone()).or_default().clone()
+    }
+
+    /// The digests of an image, where they are known.
+    pub fn known_digests(&self, id: &str) -> Option<Vec<String>> {
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Remembers the digests of an image. One that has none may get one yet, by a `docker push`.
+    pub fn know_digests(&self, id: &str, digests: &[String]) {
+        let mut known = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= DIGESTS {
+            known.clear();
+        }
+        known.insert(id.to_owned(), digests.to_vec());
     }
 
     /// Whether a command is of the newest coordinator that was heard of; a newer one fences all before it.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use schemas::images::Resolved;
 use schemas::work::{Command, Report, StepReport};
 use streams::{Job, WorkQueue};
 use tokio::task::JoinSet;
@@ -61,7 +62,10 @@ async fn handle(host: Arc<Host>, job: Job, fresh: bool) {
         }
         // Whatever breaks us off at it every time: better said than tried for ever, or dropped without a word.
         let error = format!("given up after {} deliveries: it broke off each time", job.deliveries);
-        if host.report(&ended(command, Some(error), Duration::ZERO, Some(job.deliveries)), answer_id(command)).await {
+        if host
+            .report(&ended(command, Some(error), None, Duration::ZERO, Some(job.deliveries)), answer_id(command))
+            .await
+        {
             answered(job.give_up().await);
         }
         return;
@@ -78,25 +82,32 @@ async fn handle(host: Arc<Host>, job: Job, fresh: bool) {
             }
         }
     };
-    let error = match outcome {
-        Outcome::Done => None,
-        Outcome::Failed(error) => Some(error.to_string()),
+    let (error, image) = match outcome {
+        Outcome::Done(image) => (None, image),
+        Outcome::Failed(error) => (Some(error.to_string()), None),
         Outcome::LeftOver => return left_over(command, job).await,
         Outcome::Stopped => return,
     };
-    let report = ended(command, error, started.elapsed(), None);
+    let report = ended(command, error, image, started.elapsed(), None);
     if host.report(&report, answer_id(command)).await {
         answered(job.ack().await);
     }
 }
 
-fn ended(command: &Command, error: Option<String>, took: Duration, gave_up_after: Option<u64>) -> Report {
+fn ended(
+    command: &Command,
+    error: Option<String>,
+    image: Option<Resolved>,
+    took: Duration,
+    gave_up_after: Option<u64>,
+) -> Report {
     Report::Step(StepReport {
         fleet: command.fleet.clone(),
         rollout: command.rollout,
         step: command.step,
         error,
         duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        image,
         gave_up_after,
     })
 }
@@ -122,8 +133,8 @@ fn answered(end: Result<(), streams::SendError>) {
 
 /// What came of a command.
 enum Outcome {
-    /// Docker is as it says.
-    Done,
+    /// Docker is as it says; which image the container has, where that is news.
+    Done(Option<Resolved>),
     /// It could not be done.
     Failed(StepError),
     /// It is no longer wanted: another coordinator, or another rollout, has gone on. Nobody waits for its answer.
@@ -167,7 +178,7 @@ async fn try_again(host: &Arc<Host>, command: &Command, slot: &Slot) -> Outcome 
     let mut pause = PAUSE;
     loop {
         let error = match host.apply(command, slot).await {
-            Ok(()) => return Outcome::Done,
+            Ok(image) => return Outcome::Done(image),
             Err(error) => error,
         };
         if error.is_away() {

@@ -85,5 +85,6 @@ fn target(fleet: &Fleet, name: &Name, key: &DigestKey) -> Result<Target, RenderF
     let readiness =
         readiness.unwrap_or(spec::Readiness { probe: spec::Probe::Docker, within: schemas::units::Span::seconds(60) });
     let (digest, digest_before) = (digests.now, digests.before);
-    Ok(Target { spec, digest, digest_before, readiness, volumes, needs: needs.collect() })
+    let image = fleet.images.in_force(name, &spec).cloned();
+    Ok(Target { spec, digest, image, digest_before, readiness, volumes, needs: needs.collect() })
 }

@@ -10,7 +10,8 @@ use super::operate::is_moving;
 /// One thing to do about a fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// Its newest desired state has no rollout yet, or one that failed is to be tried again: plan one.
+    /// Its newest desired state has no rollout yet, or one that failed is to be tried again, or its tags lead to other
+    /// images by now: plan one.
     Plan,
     /// A hold has ended since the newest rollout was planned: plan what it kept from being done.
     Release {
@@ -71,6 +72,7 @@ pub fn decide(fleet: &Fleet) -> Vec<Act> {
         Some(rollout) => carry_on(fleet, rollout),
         None if newest.map_or(0, |rollout| rollout.desired) < fleet.desired_at => vec![Act::Plan],
         None if newest.is_some_and(|rollout| rollout.retried.is_some()) => vec![Act::Plan],
+        None if newest.is_some() && fleet.images.versions.updating.is_some() => vec![Act::Plan],
         None => fleet.released.filter(|_| can_release(fleet)).map(|ended| Act::Release { ended }).into_iter().collect(),
     }
 }

@@ -104,8 +104,8 @@ fn pause(fleet: &Fleet) -> Duration {
 
 /// Whether a fleet is at rest: its newest push was rolled out, nothing has failed since, and nobody is at a container by
 /// hand. The end of that brings the fleet here again.
-fn rests(fleet: &Fleet) -> bool {
-    let newest = fleet.rollouts.last();
+pub(super) fn rests(fleet: &Fleet) -> bool {
+    let newest = fleet.rollouts.last().filter(|_| fleet.images.versions.updating.is_none());
     !is_moving(fleet)
         && newest.is_some_and(|it| it.status == RolloutStatus::Succeeded && it.desired == fleet.desired_at)
 }

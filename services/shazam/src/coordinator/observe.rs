@@ -119,6 +119,7 @@ impl Coordinator {
                 error: it.error.clone(),
                 duration_ms: Some(it.duration_ms),
                 obs: Some(obs),
+                image: it.image.clone(),
             });
             if self.append_rollout(&it.fleet, it.rollout, None, data).await? {
                 break;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use schemas::event::{
-    Data, RolloutFailed, RolloutPlanned, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded,
+    Data, ImageUpdated, RolloutFailed, RolloutPlanned, RolloutRetried, RolloutStarted, RolloutStep, RolloutSucceeded,
     RolloutSuperseded, Scope, StepStatus,
 };
 use schemas::fleet::Rollout;
@@ -55,7 +55,8 @@ impl Coordinator {
     }
 
     /// Plans what the newest push or rollback asks for against what is observed now: for the first time, because
-    /// somebody asked for another try, or `because` of a `hold.ended`, or of a `drift.found`, which it `heals`.
+    /// somebody asked for another try, `because` of a `hold.ended`, of an `image.updated`, or of a `drift.found`, which it
+    /// `heals`.
     pub(super) async fn plan(
         &mut self,
         id: &FleetId,
@@ -77,12 +78,15 @@ impl Coordinator {
             Ok(plan) => (plan.steps, plan.observed, None),
             Err(error) => (Vec::new(), fleet.position, Some(error.to_string())),
         };
-        let failed = fleet.rollouts.last().filter(|it| it.desired == desired && overtaken.is_none());
-        let retry = failed.and_then(|it| Some((it.id, it.retried?)));
+        let earlier = fleet.rollouts.last().filter(|it| it.desired == desired && overtaken.is_none());
+        let retry = earlier.and_then(|it| Some((it.id, it.retried?)));
+        // Where the push itself has no rollout yet, this is it, and takes the updated images along.
+        let update =
+            fleet.images.versions.updating.filter(|_| earlier.is_some() && retry.is_none() && because.is_none());
         let (epoch, retries) = (self.fence.epoch, retry.map(|(failed, _)| failed));
         let data = RolloutPlanned { commit, desired, observed, epoch, node, steps, retries, heals };
         let data = Data::RolloutPlanned(data);
-        let cause = match retry.map(|(_, asked)| asked).or(because) {
+        let cause = match retry.map(|(_, asked)| asked).or(because).or(update) {
             Some(cause) => cause,
             None => match desired_by(self.bus.clone(), desired).await? {
                 Some(event) => event,
@@ -92,6 +96,8 @@ impl Coordinator {
         let mut draft = self.draft(Scope::Fleet(id.clone()), String::new(), Some(cause), data);
         if retry.is_some() {
             draft.id = RolloutRetried::leads_to(cause);
+        } else if update.is_some() {
+            draft.id = ImageUpdated::leads_to(cause);
         }
         draft.subject = format!("rollouts/{}", draft.id);
         let rollout = draft.id;
@@ -115,7 +121,15 @@ impl Coordinator {
     /// Says that a step is under way, then sends it. Should we die in between, the next coordinator sends it again.
     pub(super) async fn send(&mut self, id: &FleetId, rollout: Uuid, index: u32) -> Result<bool, CoordinatorError> {
         let cause = clock::new_id();
-        let it = |status, error| RolloutStep { rollout, step: index, status, error, duration_ms: None, obs: None };
+        let it = |status, error| RolloutStep {
+            rollout,
+            step: index,
+            status,
+            error,
+            duration_ms: None,
+            obs: None,
+            image: None,
+        };
         let rendered = self.rollout(id, rollout).and_then(|(fleet, rollout)| {
             let step = rollout.steps.get(index as usize)?.step.clone();
             let rendered = command(&self.fence, fleet, rollout, index, &step, cause, &self.key);
@@ -174,7 +188,7 @@ impl Coordinator {
 /// What is said of a step whose container is on hold.
 fn left_out(rollout: Uuid, step: u32) -> Data {
     let (status, error, duration_ms, obs) = (StepStatus::Held, None, None, None);
-    Data::RolloutStep(RolloutStep { rollout, step, status, error, duration_ms, obs })
+    Data::RolloutStep(RolloutStep { rollout, step, status, error, duration_ms, obs, image: None })
 }
 
 /// Clocks may step back: then no time has passed.

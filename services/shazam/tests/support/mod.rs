@@ -108,6 +108,15 @@ impl Platform {
         self.halves.spawn(async move { coordinator.run().await.unwrap() });
     }
 
+    /// The same, and the tags of containers that say `"notify"` are looked at each second.
+    #[allow(dead_code, reason = "each test file uses its part of the harness")]
+    pub async fn start_looking_coordinator(&mut self) {
+        self.stop_halves = self.shutdown.child_token();
+        let coordinator = Coordinator::start(self.bus.clone(), key(), self.stop_halves.clone())
+            .with_looks_every(Duration::from_secs(1));
+        self.halves.spawn(async move { coordinator.run().await.unwrap() });
+    }
+
     pub async fn start_agent(&mut self) {
         self.start_agent_of("local", self.engine.clone()).await;
     }

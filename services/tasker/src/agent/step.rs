@@ -106,7 +106,7 @@ impl Place<'_> {
         let engine = &self.host.engine;
         let mut image = engine.image(&step.image).await?;
         if image.is_none() {
-            engine.pull(&step.image).await?;
+            engine.pull(&step.image, None).await?;
             image = engine.image(&step.image).await?;
         }
         // A step has no label `fleetlog.fleet` of ours that would stand against the image's.

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use schemas::descriptors::{FleetFile, Kind as Folder, Path};
 use schemas::fleet::Fleet;
+use schemas::images::History;
 use schemas::names::Oid;
-use schemas::query::ContainerState;
+use schemas::query::{ContainerState, ImageState};
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
@@ -22,16 +23,18 @@ pub(super) struct Parts {
     /// Where the text of each lies in `texts`.
     files: Vec<(Path, Range<usize>)>,
     texts: String,
-    /// The members of two objects, as they go out.
+    /// The members of three objects, as they go out.
     containers: Vec<u8>,
     tasks: Vec<u8>,
+    images: Vec<u8>,
 }
 
 impl Parts {
     /// Of a fleet that has nothing yet.
     pub fn new(fleet: &FleetRow) -> Self {
         let head = Head::of(&Fleet::new(fleet.id.clone()));
-        Self { head, files: Vec::new(), texts: String::new(), containers: Vec::new(), tasks: Vec::new() }
+        let (containers, tasks, images) = (Vec::new(), Vec::new(), Vec::new());
+        Self { head, files: Vec::new(), texts: String::new(), containers, tasks, images }
     }
 
     /// Takes what is desired since when.
@@ -53,6 +56,14 @@ impl Parts {
         member(&mut self.tasks, name)?;
         self.tasks.extend_from_slice(value.as_bytes());
         Ok(())
+    }
+
+    /// Takes the images that a container had.
+    pub fn image(&mut self, name: &str, value: &str) -> Result<(), serde_json::Error> {
+        let history: History = serde_json::from_str(value)?;
+        let Some(shown) = ImageState::of(&history) else { return Ok(()) };
+        member(&mut self.images, name)?;
+        serde_json::to_writer(&mut self.images, &shown)
     }
 
     /// Takes a container, where it is there.
@@ -78,7 +89,12 @@ impl Parts {
         let from = self.texts.len();
         self.texts.push_str(&behind.texts);
         self.files.extend(behind.files.into_iter().map(|(path, it)| (path, it.start + from..it.end + from)));
-        for (to, members) in [(&mut self.containers, behind.containers), (&mut self.tasks, behind.tasks)] {
+        let all = [
+            (&mut self.containers, behind.containers),
+            (&mut self.tasks, behind.tasks),
+            (&mut self.images, behind.images),
+        ];
+        for (to, members) in all {
             if !to.is_empty() && !members.is_empty() {
                 to.push(b',');
             }
@@ -89,7 +105,7 @@ impl Parts {
     /// The whole, with its members in the order in which [`FleetState`](schemas::query::FleetState) has them.
     pub fn text(mut self, fleet: &FleetRow, position: u64) -> Result<String, serde_json::Error> {
         let files = self.texts.len() + self.files.len() * A_NAME;
-        let mut to = Vec::with_capacity(files + self.containers.len() + self.tasks.len() + AROUND);
+        let mut to = Vec::with_capacity(files + self.containers.len() + self.tasks.len() + self.images.len() + AROUND);
         let Head { deploy, commit, desired_at, upstream, drift, archived, holds, .. } = &self.head;
         to.push(b'{');
         value(&mut to, "position", &position)?;
@@ -110,6 +126,7 @@ impl Parts {
         value(&mut to, "drift", drift)?;
         value(&mut to, "archived", archived)?;
         value(&mut to, "holds", holds)?;
+        object(&mut to, "images", &self.images)?;
         to.push(b'}');
         String::from_utf8(to).map_err(serde_json::Error::custom)
     }

@@ -163,7 +163,7 @@ async fn what_cannot_be_updated_is_told_and_nothing_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_update_whose_image_cannot_be_had_fails_and_is_tried_again() {
+async fn an_update_outlives_its_coordinator() {
     let mut platform = Platform::start().await;
     platform.engine.push_image(IMAGE, "one");
     platform.succeeds(&app()).await;
@@ -177,6 +177,26 @@ async fn an_update_whose_image_cannot_be_had_fails_and_is_tried_again() {
     assert_eq!(ended(&platform, answer.rollout.unwrap()).await.status, RolloutStatus::Succeeded);
     assert_ne!(image_of(&platform, "a").await, one);
     assert_eq!(ask(&platform, question).await.unwrap().rollout, answer.rollout);
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_gets_the_variant_of_its_platform_also_where_the_node_has_another_one() {
+    let platform = Platform::start().await;
+    platform.engine.push_image(IMAGE, "one");
+    platform.engine.publish_image_for(IMAGE, "linux/arm64/v8");
+    platform.succeeds(&app()).await;
+    let own = image_of(&platform, "a").await;
+    let mut files = app();
+    files["containers/b.json"] = json!({ "image": IMAGE, "platform": "linux/arm64" });
+    platform.succeeds(&files).await;
+    let other = platform.engine.image(&image_of(&platform, "b").await).await.unwrap().unwrap();
+    assert_eq!((other.platform.as_str(), other.id == own), ("linux/arm64/v8", false));
+    assert_eq!(recorded(&platform, "b").platform.as_deref(), Some("linux/arm64"));
+    // The tag leads to the other one by now; what is made anew gets its own all the same.
+    files["containers/a.json"]["env"] = json!({ "A": "b" });
+    platform.succeeds(&files).await;
+    assert_eq!(image_of(&platform, "a").await, own);
     platform.stop().await;
 }
 

@@ -140,7 +140,7 @@ impl Coordinator {
     /// It was asked for before, and is done.
     fn done(&self, fleet: &Fleet, it: &UpdateImages) -> Option<UpdateAnswer> {
         let rollout = ImageUpdated::leads_to(it.id);
-        let planned = fleet.rollouts.iter().any(|rollout_| rollout_.id == rollout);
+        let planned = fleet.rollouts.iter().any(|known| known.id == rollout);
         (planned || fleet.images.versions.updating == Some(it.id)).then(|| UpdateAnswer {
             position: self.position,
             event: Some(it.id),

@@ -58,6 +58,9 @@ pub struct Fleet {
     /// Id of the last `hold.ended` since the newest rollout was planned: what was left out may have to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released: Option<Uuid>,
+    /// Snapshots of volumes that are whole, by their name in Docker, and the position of the event that said so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub snapshots: BTreeMap<String, u64>,
     /// The newest operations, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operated: Vec<Operated>,

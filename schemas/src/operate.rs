@@ -1,13 +1,15 @@
 //! What operators do by hand, in words that the log, the bus and people share: operations and holds.
 
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::fmt::strtime;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::check::likely_secret;
-use crate::names::{Name, NodeName};
+use crate::names::{Name, NameError, NodeName};
 
 /// Bytes of a command that an event carries at most; of a longer one it names the program.
 const COMMAND: usize = 4 << 10;
@@ -15,9 +17,9 @@ const COMMAND: usize = 4 << 10;
 /// Bytes of a reason at most.
 const REASON: usize = 1 << 10;
 
-/// What can be done to a container that is there.
+/// What can be done to a container that is there, or to a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// It is stopped, in its own way and with its own grace, and started again.
     Restart,
@@ -27,6 +29,12 @@ pub enum Operation {
     Start,
     /// A command runs in it.
     Exec,
+    /// A volume, or a snapshot of it, is removed with its data.
+    RemoveVolume,
+    /// What a volume holds is copied beside it.
+    SnapshotVolume,
+    /// A volume holds again what one of its snapshots has.
+    RestoreVolume,
 }
 
 impl Operation {
@@ -37,7 +45,15 @@ impl Operation {
             Self::Stop => "stop",
             Self::Start => "start",
             Self::Exec => "exec",
+            Self::RemoveVolume => "remove-volume",
+            Self::SnapshotVolume => "snapshot-volume",
+            Self::RestoreVolume => "restore-volume",
         }
+    }
+
+    /// Whether it is done to a volume, and not to a container.
+    pub const fn is_of_volume(self) -> bool {
+        matches!(self, Self::RemoveVolume | Self::SnapshotVolume | Self::RestoreVolume)
     }
 }
 
@@ -66,10 +82,13 @@ pub struct Operated {
     pub id: Uuid,
     /// What.
     pub what: Operation,
-    /// To which container.
+    /// To which container; or to which volume, where `what` is about one.
     pub container: Name,
     /// Where.
     pub node: NodeName,
+    /// Which snapshot of the volume it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotTime>,
     /// The command, as far as it may be told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
@@ -94,8 +113,75 @@ pub struct End {
     pub error: Option<String>,
     /// How a command ended.
     pub exit_code: Option<i64>,
+    /// The snapshot of a volume that was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<SnapshotTime>,
+    /// Bytes that were copied, as an archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// From when it was asked for to its end.
     pub duration_ms: u64,
+}
+
+/// When a snapshot was made, to the second: what tells the snapshots of one volume apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SnapshotTime(String);
+
+/// How that is written: in UTC.
+const SNAPSHOT_TIME: &str = "%Y%m%dT%H%M%SZ";
+
+/// Between the name of a volume in Docker and the time of its snapshot.
+const SNAPSHOT: &str = ".snapshot-";
+
+impl SnapshotTime {
+    /// Of this moment.
+    pub fn of(time: Timestamp) -> Self {
+        Self(time.strftime(SNAPSHOT_TIME).to_string())
+    }
+
+    /// The snapshot's name in Docker, where its volume is called so.
+    pub fn of_volume(&self, volume: &str) -> String {
+        format!("{volume}{SNAPSHOT}{self}")
+    }
+
+    /// The volume's name and the time, of a snapshot's name in Docker; none: it is no snapshot's.
+    pub fn read(name: &str) -> Option<(&str, Self)> {
+        let (volume, time) = name.rsplit_once(SNAPSHOT)?;
+        Some((volume, time.parse().ok()?))
+    }
+}
+
+impl FromStr for SnapshotTime {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let expected = "the time of a snapshot, such as 20261204T101500Z: `fleetlog volume ls` shows them";
+        match strtime::parse(SNAPSHOT_TIME, text).and_then(|it| it.to_datetime()) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(_) => Err(NameError { seen: text.to_owned(), expected }),
+        }
+    }
+}
+
+impl TryFrom<String> for SnapshotTime {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<SnapshotTime> for String {
+    fn from(it: SnapshotTime) -> Self {
+        it.0
+    }
+}
+
+impl fmt::Display for SnapshotTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// A hold on a container.
@@ -213,6 +299,17 @@ mod tests {
             assert_eq!(told(words), 1, "{words:?}");
         }
         assert_eq!(told(&["echo", &"x".repeat(5_000)]), 1);
+    }
+
+    #[test]
+    fn a_snapshot_is_named_by_its_time() {
+        let time = SnapshotTime::of("2026-12-04T10:15:00.7Z".parse().unwrap());
+        let name = time.of_volume("acme.shop.data");
+        assert_eq!(name, "acme.shop.data.snapshot-20261204T101500Z");
+        assert_eq!(SnapshotTime::read(&name), Some(("acme.shop.data", time)));
+        for other in ["acme.shop.data", "acme.shop.data.snapshot-", "acme.shop.data.snapshot-yesterday"] {
+            assert_eq!(SnapshotTime::read(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -196,6 +196,7 @@ fn an_operation_is_under_way_until_its_end_is_told_and_the_newest_are_kept() {
     let mut fleet = running(&shop("tool:1"));
     let asked = |position: u64| {
         let data = OperatorAsked {
+            snapshot: None,
             what: Operation::Exec,
             container: "db".parse().unwrap(),
             node: "local".parse().unwrap(),
@@ -206,6 +207,9 @@ fn an_operation_is_under_way_until_its_end_is_told_and_the_newest_are_kept() {
     };
     let acted = |position: u64, asked: u64| {
         let data = OperatorActed {
+            snapshot: None,
+            made: None,
+            bytes: None,
             what: Operation::Exec,
             container: "db".parse().unwrap(),
             node: "local".parse().unwrap(),

@@ -744,7 +744,10 @@ fn with_restart(image: &str) -> Value {
 #[test]
 fn what_says_so_is_started_again_with_what_it_needs() {
     let fleet = running(&with_restart("db:1"));
-    check(&fleet, &with_restart("db:2"), expect![[r#"
+    check(
+        &fleet,
+        &with_restart("db:2"),
+        expect![[r#"
         plan: 1 to re-create, 1 to restart, 2 unchanged
           ~ re-create  db   image: "db:1" → "db:2"
                             down while it stops and until it runs again
@@ -754,7 +757,8 @@ fn what_says_so_is_started_again_with_what_it_needs() {
         touches 2 of 4 containers, 2 are down while they stop and until they run again, needed by job and web
         db after []
         api after [0]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

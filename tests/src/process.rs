@@ -24,6 +24,16 @@ impl Ran {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self.out.trim_end().to_owned()
     }
+
+    /// Fails unless it ended with this code and said these words, on whichever of its outputs.
+    #[track_caller]
+    pub fn said(&self, code: i32, words: &[&str]) {
+        let text = format!("{}{}", self.out, self.err);
+        assert_eq!(self.code, code, "{text}");
+        for word in words {
+            assert!(text.contains(word), "no {word:?} in:\n{text}");
+        }
+    }
 }
 
 /// Runs a program to its end; past `limit` it is killed and the test fails with what it wrote so far.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::names::{Name, NodeName};
-use crate::operate::{Operation, Outcome};
+use crate::operate::{Operation, Outcome, SnapshotTime};
 
 /// A container is left alone: no rollout touches it and no drift of it is told until the hold ends. Its event's id is the
 /// hold's, its actor is who placed it. Placed on what is held already, it takes the older one's place.
@@ -48,9 +48,9 @@ impl HoldEnded {
         follows(hold, "expired")
     }
 
-    /// Id of the event that ends a hold because of an operation that was asked for by the event with this id.
-    pub fn with_operation(asked: Uuid) -> Uuid {
-        follows(asked, "released")
+    /// Id of the event that ends a hold on a container because of an operation that was asked for by the event with this id.
+    pub fn with_operation(asked: Uuid, container: &Name) -> Uuid {
+        follows(asked, &format!("released {container}"))
     }
 }
 
@@ -59,10 +59,13 @@ impl HoldEnded {
 pub struct OperatorAsked {
     /// What.
     pub what: Operation,
-    /// The descriptor's name.
+    /// The descriptor's name; of a volume's, where `what` is about one.
     pub container: Name,
     /// Where it is.
     pub node: NodeName,
+    /// Which snapshot of the volume it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotTime>,
     /// The command that is to run in it, as far as it may be told: only the program where a secret may be in the rest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
@@ -76,10 +79,19 @@ pub struct OperatorAsked {
 pub struct OperatorActed {
     /// What.
     pub what: Operation,
-    /// The descriptor's name.
+    /// The descriptor's name; of a volume's, where `what` is about one.
     pub container: Name,
     /// Where it is.
     pub node: NodeName,
+    /// Which snapshot of the volume it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotTime>,
+    /// The snapshot of the volume that was made, whole; also where what came after it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<SnapshotTime>,
+    /// Bytes that were copied, as an archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// The command that ran in it, as far as it may be told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,

@@ -11,7 +11,7 @@ use crate::event::{
 };
 use crate::images::{Images, Outdated};
 use crate::names::{FleetId, Name, Oid};
-use crate::operate::{End, Hold, Operated};
+use crate::operate::{End, Hold, Operated, Operation, Outcome};
 use crate::plan::destroy;
 use crate::pulls::Pull;
 use crate::spec::{resolve, resource_name};
@@ -44,6 +44,7 @@ impl Fleet {
             holds: Default::default(),
             released: None,
             operated: Vec::new(),
+            snapshots: Default::default(),
             images: Images::default(),
             rollouts: Vec::new(),
             runs_under_way: Default::default(),
@@ -128,6 +129,7 @@ impl Fleet {
             Data::VolumeCreated(it) => thing(&mut self.observed.volumes, it, true),
             Data::VolumeRemoved(it) => {
                 thing(&mut self.observed.volumes, it, false);
+                self.snapshots.remove(&it.name);
                 let (id, volumes) = (&self.id, &self.observed.volumes);
                 let is_there = |name: &Name| volumes.get(&resource_name(id, Some(name))).is_none_or(|it| it.exists);
                 self.doomed.retain(is_there);
@@ -292,6 +294,7 @@ impl Fleet {
             what: it.what,
             container: it.container.clone(),
             node: it.node.clone(),
+            snapshot: it.snapshot.clone(),
             command: it.command.clone(),
             by: event.actor.clone(),
             reason: it.reason.clone(),
@@ -307,8 +310,17 @@ impl Fleet {
     fn acted(&mut self, event: &Event, it: &OperatorActed) {
         self.lines.hold = event.position;
         if let Some(operated) = self.operated.iter_mut().rev().find(|it| Some(it.id) == event.cause) {
-            let (outcome, exit_code, duration_ms) = (it.outcome, it.exit_code, it.duration_ms);
-            operated.end = Some(End { outcome, error: it.error.clone(), exit_code, duration_ms });
+            let (outcome, exit_code, bytes, duration_ms) = (it.outcome, it.exit_code, it.bytes, it.duration_ms);
+            let (error, made) = (it.error.clone(), it.made.clone());
+            operated.end = Some(End { outcome, error, exit_code, made, bytes, duration_ms });
+        }
+        if let Some(made) = &it.made {
+            let name = made.of_volume(&resource_name(&self.id, Some(&it.container)));
+            self.snapshots.insert(name, event.position);
+        }
+        // What had the volume was taken away, and comes back.
+        if it.what == Operation::RestoreVolume && it.outcome == Outcome::Done {
+            self.released = Some(event.id);
         }
     }
 

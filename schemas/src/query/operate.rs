@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::names::{FleetId, Name};
-use crate::operate::{Hold, Operated, Operation, Outcome};
+use crate::operate::{Hold, Operated, Operation, Outcome, SnapshotTime};
 use crate::units::Span;
 
 /// Bytes that are kept of each of the two outputs of a command; the first ones.
@@ -16,12 +16,15 @@ pub const LONGEST_EXEC: Span = Span::seconds(600);
 /// `req.shazam.operate`: do something to a container that is there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Operate {
-    /// Whose container.
+    /// Whose container, or volume.
     pub fleet: FleetId,
     /// Which.
     pub container: Name,
     /// What.
     pub what: Operation,
+    /// Which snapshot of the volume.
+    #[serde(default)]
+    pub snapshot: Option<SnapshotTime>,
     /// The command to run in it.
     #[serde(default)]
     pub command: Vec<String>,
@@ -70,6 +73,9 @@ pub struct ActOnNode {
     pub container: Name,
     /// What.
     pub what: Operation,
+    /// Which snapshot of the volume.
+    #[serde(default)]
+    pub snapshot: Option<SnapshotTime>,
     /// The command to run in it.
     pub command: Vec<String>,
     /// How long all of it may take.
@@ -93,6 +99,19 @@ pub struct ActAnswer {
     pub exit_code: Option<i64>,
     /// What the command wrote.
     pub said: Option<Said>,
+    /// The snapshot of a volume that was made.
+    #[serde(default)]
+    pub made: Option<SnapshotTime>,
+    /// Bytes that were copied, as an archive.
+    #[serde(default)]
+    pub bytes: Option<u64>,
+}
+
+impl ActAnswer {
+    /// Nothing but how it ended.
+    pub const fn of(outcome: Outcome, error: Option<String>) -> Self {
+        Self { outcome, error, exit_code: None, said: None, made: None, bytes: None }
+    }
 }
 
 /// `req.shazam.hold`: leave a container alone, or no longer.

@@ -37,6 +37,7 @@ mod starting;
 mod tokens;
 mod update;
 mod variables;
+mod volumes;
 mod welcome;
 
 use std::sync::Arc;

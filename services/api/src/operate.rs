@@ -89,13 +89,13 @@ pub(crate) async fn operate(api: Api, call: Call, what: Operation) -> Result<Res
     let (fleet, container) = (call.fleet()?, container(&call)?);
     let id = call.event_id(&format!("{what} {fleet} {container}"))?;
     let actor = call.who()?.name.to_string();
-    let question = Operate { fleet, container, what, command, within, reason, id, actor };
+    let question = Operate { fleet, container, what, snapshot: None, command, within, reason, id, actor };
     let acted = OperatorActed::after(id);
     let answer = ask_to_act(&api, SERVICE, &question, acted, longest()).await?;
     let OperateAnswer { position, event, operated, said } = answer;
     let Operated { what, container, node, reason, end, .. } = operated;
     let lost = || Problem::unavailable(format!("outcome unknown, event {event}"));
-    let End { outcome, error, exit_code, duration_ms } = end.ok_or_else(lost)?;
+    let End { outcome, error, exit_code, duration_ms, .. } = end.ok_or_else(lost)?;
     let (stdout, stderr, cut) = match said {
         Some(Said { stdout, stderr, cut }) => (Some(stdout), Some(stderr), cut),
         None => (None, None, false),

@@ -12,6 +12,7 @@ mod profiles;
 mod pulls;
 mod registry;
 mod runs;
+mod volumes;
 
 use axum::http::Method;
 use axum::response::Response;
@@ -138,6 +139,7 @@ const ROOMS: &[&[Route]] = &[
     metrics::ROUTES,
     fleets::ROUTES,
     operate::ROUTES,
+    volumes::ROUTES,
     registry::ROUTES,
     events::ROUTES,
     logs::ROUTES,

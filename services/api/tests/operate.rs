@@ -34,12 +34,15 @@ async fn an_operation_is_asked_of_the_coordinator_and_answered_whatever_came_of_
             }
             let exec = it.what == Operation::Exec;
             let end = End {
+                made: None,
+                bytes: None,
                 outcome: if exec { Outcome::Failed } else { Outcome::Done },
                 error: exec.then(|| "the command ended with 2".to_owned()),
                 exit_code: exec.then_some(2),
                 duration_ms: 9,
             };
             let operated = Operated {
+                snapshot: None,
                 id: it.id,
                 what: it.what,
                 container: it.container.clone(),

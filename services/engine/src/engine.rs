@@ -80,6 +80,11 @@ impl Engine {
         ask!(self, it => it.update(container, spec).await)
     }
 
+    /// Takes a container that does not run out of a network that it is attached to.
+    pub async fn disconnect(&self, container: &str, network: &str) -> Result<(), EngineError> {
+        ask!(self, it => it.disconnect(container, network).await)
+    }
+
     /// Gives a container another name.
     pub async fn rename(&self, container: &str, name: &str) -> Result<(), EngineError> {
         ask!(self, it => it.rename(container, name).await)
@@ -164,8 +169,14 @@ impl Engine {
     /// Copies everything that is in volume `from` into volume `to`, with owners, modes and times; answers how many bytes
     /// that was, as an archive. Nothing that writes to either of them should run meanwhile. Both have to be there; `to` should
     /// be empty: what it has besides stays. The labels are for what is made for it and gone again.
-    pub async fn copy_volume(&self, from: &str, to: &str, labels: &Labels) -> Result<u64, EngineError> {
-        ask!(self, it => it.copy_volume(from, to, labels).await)
+    pub async fn copy_volume(
+        &self,
+        from: &str,
+        to: &str,
+        labels: &Labels,
+        within: Duration,
+    ) -> Result<u64, EngineError> {
+        ask!(self, it => it.copy_volume(from, to, labels, within).await)
     }
 
     /// Removes a volume with its data. False: it was not there. One that a container has, also one that does not run, is

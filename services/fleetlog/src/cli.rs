@@ -11,6 +11,7 @@ mod rollouts;
 mod runs;
 mod serve;
 mod up;
+mod volume;
 
 use std::path::PathBuf;
 
@@ -32,6 +33,7 @@ pub use self::serve::{ServeFlags, Service};
 #[cfg(test)]
 pub use self::up::GitFlags;
 pub use self::up::{ConfigOptions, UpFlags};
+pub use self::volume::VolumeCommand;
 
 const FIRST_STEPS: &str = "\
 First steps:
@@ -227,6 +229,9 @@ It is kept in ~/.config/fleetlog/login.json, for you alone to read.")]
     /// Run a command in a container
     #[command(after_help = operate::EXEC)]
     Exec(ExecOptions),
+    /// Look at volumes, copy them, restore or remove them
+    #[command(subcommand, after_help = volume::VOLUME)]
+    Volume(VolumeCommand),
     /// Show what is left alone, or leave a container alone for a while
     #[command(after_help = operate::HOLD)]
     Hold(HoldOptions),

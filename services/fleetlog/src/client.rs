@@ -30,6 +30,7 @@ mod state;
 mod status;
 mod update;
 mod vars;
+mod volume;
 mod wait;
 
 use std::process::ExitCode;
@@ -68,6 +69,7 @@ pub fn main(command: ClientCommand) -> ExitCode {
         ClientCommand::Stop(options) => operate::run(&options, Operation::Stop),
         ClientCommand::Start(options) => operate::run(&options, Operation::Start),
         ClientCommand::Exec(options) => operate::exec(&options),
+        ClientCommand::Volume(command) => volume::run(&command),
         ClientCommand::Hold(options) => hold::run(&options),
         ClientCommand::Update(options) => update::run(&options),
         ClientCommand::Run(options) => runs::run(&options),

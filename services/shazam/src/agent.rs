@@ -18,6 +18,7 @@ mod look;
 mod probe;
 mod ready;
 mod recall;
+mod volume;
 mod watch;
 mod work;
 

@@ -49,6 +49,7 @@ fn operation(what: Operation, id: Uuid) -> Operate {
         fleet: shop(),
         container: "a".parse().unwrap(),
         what,
+        snapshot: None,
         command: Vec::new(),
         within: None,
         reason: Some("to see".to_owned()),

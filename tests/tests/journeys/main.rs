@@ -29,3 +29,4 @@ mod rollback;
 mod rollouts;
 mod secrets;
 mod tasks;
+mod volumes;

@@ -12,15 +12,6 @@ fn version(n: u32) -> Value {
     with(with(plain(), "env", json!({ "VERSION": n.to_string() })), "stop", json!({ "grace": "2s" }))
 }
 
-#[track_caller]
-fn said(ran: &Ran, code: i32, words: &[&str]) {
-    let text = format!("{}{}", ran.out, ran.err);
-    assert_eq!(ran.code, code, "{text}");
-    for word in words {
-        assert!(text.contains(word), "no {word:?} in:\n{text}");
-    }
-}
-
 /// `fleetlog …` about the fleet: its words stand before those of a command to run.
 fn cli(platform: &Platform, token: &str, shop: &Fleet<'_>, words: &[&str]) -> Ran {
     let at = words.iter().position(|it| *it == "--").unwrap_or(words.len());
@@ -48,13 +39,13 @@ fn what_operators_do_is_in_the_log_with_who_and_why() {
     for words in
         [&["restart", "api"][..], &["stop", "api"], &["exec", "api", "--", "true"], &["hold", "container", "api"]]
     {
-        said(&cli(&platform, &vera, &shop, words), 3, &["`vera` may not do this"]);
+        cli(&platform, &vera, &shop, words).said(3, &["`vera` may not do this"]);
     }
-    said(&cli(&platform, &vera, &shop, &["hold"]), 0, &["nothing of", "is on hold"]);
-    said(&cli(&platform, &otto, &shop, &["exec", "api", "--", "true"]), 3, &["needs the role `maintainer`"]);
+    cli(&platform, &vera, &shop, &["hold"]).said(0, &["nothing of", "is on hold"]);
+    cli(&platform, &otto, &shop, &["exec", "api", "--", "true"]).said(3, &["needs the role `maintainer`"]);
     assert!(shop.events().of_type("operator.asked").is_empty());
 
-    said(&cli(&platform, &otto, &shop, &["restart", "api", "--reason", "it leaks"]), 0, &["api was restarted on node"]);
+    cli(&platform, &otto, &shop, &["restart", "api", "--reason", "it leaks"]).said(0, &["api was restarted on node"]);
     let after = shop.runs("api");
     assert_eq!(after["Id"], before["Id"]);
     assert_ne!(after["State"]["StartedAt"], before["State"]["StartedAt"]);
@@ -63,7 +54,7 @@ fn what_operators_do_is_in_the_log_with_who_and_why() {
     assert_eq!((acted.actor.as_str(), acted.cause), ("otto", Some(asked.id)));
     assert_eq!((&acted.data["what"], &acted.data["outcome"]), (&json!("restart"), &json!("done")));
     assert_eq!(acted.data["reason"], "it leaks");
-    said(&cli(&platform, &otto, &shop, &["restart", "none"]), 1, &["has no container `none`"]);
+    cli(&platform, &otto, &shop, &["restart", "none"]).said(1, &["has no container `none`"]);
 
     // A command shows what it wrote where it wrote it, and ends as it ended.
     let script = ["exec", "api", "--", "sh", "-c", "echo $VERSION; echo oops >&2; exit 7"];
@@ -74,14 +65,14 @@ fn what_operators_do_is_in_the_log_with_who_and_why() {
     let whole: Value = serde_json::from_str(&whole.ok()).unwrap();
     assert_eq!((&whole["exit_code"], &whole["stdout"]), (&json!(0), &json!("PASSWORD=hunter2\n")));
     assert_eq!(shop.events().newest("operator.acted").data["command"], json!(["sh"]));
-    said(&cli(&platform, &mia, &shop, &["exec", "api", "--", "no-such-program"]), 1, &["the command ended with 12"]);
-    said(&cli(&platform, &mia, &shop, &["exec", "api", "--within", "1h", "--", "ls"]), 2, &["at most 10m"]);
+    cli(&platform, &mia, &shop, &["exec", "api", "--", "no-such-program"]).said(1, &["the command ended with 12"]);
+    cli(&platform, &mia, &shop, &["exec", "api", "--within", "1h", "--", "ls"]).said(2, &["at most 10m"]);
     assert!(!format!("{:?}", shop.events()).contains("hunter2"));
 
     // A stop is a hold: what is pushed meanwhile comes with the start.
-    said(&cli(&platform, &otto, &shop, &["stop", "api"]), 0, &["is stopped, and on hold"]);
+    cli(&platform, &otto, &shop, &["stop", "api"]).said(0, &["is stopped, and on hold"]);
     assert_eq!(shop.container("api")["State"]["Running"], false);
-    said(&platform.cli(&["status"]), 0, &["hold: api: stopped by otto, held until it is started"]);
+    platform.cli(&["status"]).said(0, &["hold: api: stopped by otto, held until it is started"]);
     shop.write("containers/api.json", version(2)).commit("two");
     shop.push(&[]).ok().says(&[
         "! on hold    api  stopped by otto, held until it is started; not done: re-create",
@@ -89,7 +80,7 @@ fn what_operators_do_is_in_the_log_with_who_and_why() {
         "without what is on hold: api",
     ]);
     assert_eq!(shop.container("api")["State"]["Running"], false);
-    said(&cli(&platform, &otto, &shop, &["start", "api"]), 0, &["api is started on node"]);
+    cli(&platform, &otto, &shop, &["start", "api"]).said(0, &["api is started on node"]);
     eventually(SEEN, "the push comes", || {
         let environment = shop.find("api").ok_or("it is gone")?["Config"]["Env"].to_string();
         if environment.contains("VERSION=2") { Ok(()) } else { Err(environment) }
@@ -109,8 +100,8 @@ fn what_is_on_hold_is_left_alone_until_its_time_has_come() {
     let db = shop.container("db")["Id"].clone();
     let token = platform.token();
     let hold = ["hold", "container", "db", "--reason", "the disk"];
-    said(&cli(&platform, &token, &shop, &hold), 0, &["container db: held until somebody ends it, by admin: the disk"]);
-    said(&cli(&platform, &token, &shop, &["hold"]), 0, &["container db: held until somebody ends it"]);
+    cli(&platform, &token, &shop, &hold).said(0, &["container db: held until somebody ends it, by admin: the disk"]);
+    cli(&platform, &token, &shop, &["hold"]).said(0, &["container db: held until somebody ends it"]);
     assert_eq!(shop.state()["holds"]["db"]["reason"], "the disk");
 
     shop.write("containers/api.json", version(2)).write("containers/db.json", version(2)).commit("two");
@@ -138,6 +129,6 @@ fn what_is_on_hold_is_left_alone_until_its_time_has_come() {
     let events = shop.events();
     assert_eq!(events.newest("rollout.planned").cause, Some(ended.id));
     assert!(events.of_type("drift.found").is_empty(), "{events}");
-    said(&cli(&platform, &token, &shop, &["hold", "end", "container", "db"]), 1, &["is not on hold"]);
+    cli(&platform, &token, &shop, &["hold", "end", "container", "db"]).said(1, &["is not on hold"]);
     platform.cli(&["replay", "registry", "--verify"]).ok();
 }

@@ -26,17 +26,20 @@ const EMPTY_ARCHIVE: [u8; 1_024] = [0; 1_024];
 /// Where a volume is in the containers that carry files.
 const AT: &str = "/volume";
 
-/// How long the copy of one volume may take.
-const COPY: Duration = Duration::from_secs(6 * 3_600);
-
 impl Docker {
     /// See [`crate::Engine::copy_volume`].
-    pub async fn copy_volume(&self, from: &str, to: &str, labels: &Labels) -> Result<u64, EngineError> {
+    pub async fn copy_volume(
+        &self,
+        from: &str,
+        to: &str,
+        labels: &Labels,
+        within: Duration,
+    ) -> Result<u64, EngineError> {
         self.have_nothing().await?;
         let source = self.carrier(from, "ro", labels).await?;
         let copied = match self.carrier(to, "rw", labels).await {
             Ok(target) => {
-                let copied = self.carry(from, to, &source, &target).await;
+                let copied = self.carry((from, &source), (to, &target), within).await;
                 self.drop_carrier(&target).await.and(copied)
             }
             Err(error) => Err(error),
@@ -44,7 +47,12 @@ impl Docker {
         self.drop_carrier(&source).await.and(copied)
     }
 
-    async fn carry(&self, from: &str, to: &str, source: &str, target: &str) -> Result<u64, EngineError> {
+    async fn carry(
+        &self,
+        (from, source): (&str, &str),
+        (to, target): (&str, &str),
+        within: Duration,
+    ) -> Result<u64, EngineError> {
         let what = format!("copy volume `{from}` to `{to}`");
         let out = &DownloadFromContainerOptions { path: AT.to_owned() };
         // As the folder that it is, over the other one: so its own owner and mode come along.
@@ -59,7 +67,7 @@ impl Docker {
             client.upload_to_container(target, Some(into.clone()), bollard::body_try_stream(files)).await?;
             Ok(bytes.load(Ordering::Relaxed))
         };
-        self.connection.call(&what, COPY, call, classify::refused(&what)).await
+        self.connection.call(&what, within, call, classify::refused(&what)).await
     }
 
     /// A container that has a volume and is never started.

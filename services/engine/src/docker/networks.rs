@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{Network as Found, NetworkCreateRequest};
+use bollard::models::{Network as Found, NetworkCreateRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::{InspectNetworkOptions, ListContainersOptions, ListNetworksOptions};
 
 use super::connection::CALL;
@@ -38,6 +38,18 @@ impl Docker {
         let there = self.settle_on_one(name, labels).await?;
         let there = there.ok_or_else(|| EngineError::NotFound { what: format!("network `{name}`") })?;
         Ok(Ensured { made: made.is_some() && made == there.id, labels: labels_of(there) })
+    }
+
+    /// See [`crate::Engine::disconnect`].
+    pub async fn disconnect(&self, container: &str, network: &str) -> Result<(), EngineError> {
+        let (what, thing) = (
+            format!("take container `{container}` out of network `{network}`"),
+            format!("network `{network}`, or container `{container}`"),
+        );
+        let request = &NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+        let call =
+            move |client: bollard::Docker| async move { client.disconnect_network(network, request.clone()).await };
+        self.connection.call(&what, CALL, call, classify::missing(&what, &thing)).await
     }
 
     /// The network of this name; of several the oldest, and those among the others that carry exactly our labels are

@@ -65,6 +65,11 @@ impl Simulated {
         self.arrive().await?.update(container, spec)
     }
 
+    /// See [`crate::Engine::disconnect`].
+    pub async fn disconnect(&self, container: &str, network: &str) -> Result<(), EngineError> {
+        self.arrive().await?.disconnect(container, network)
+    }
+
     /// See [`crate::Engine::rename`].
     pub async fn rename(&self, container: &str, name: &str) -> Result<(), EngineError> {
         self.arrive().await?.rename(container, name)
@@ -141,7 +146,7 @@ impl Simulated {
     }
 
     /// See [`crate::Engine::copy_volume`].
-    pub async fn copy_volume(&self, from: &str, to: &str, _: &Labels) -> Result<u64, EngineError> {
+    pub async fn copy_volume(&self, from: &str, to: &str, _: &Labels, _: Duration) -> Result<u64, EngineError> {
         self.arrive().await?.copy_volume(from, to)
     }
 

@@ -88,6 +88,18 @@ impl World {
         Ok(())
     }
 
+    pub(super) fn disconnect(&mut self, container: &str, network: &str) -> Result<(), EngineError> {
+        if !self.networks.contains_key(network) {
+            let what = format!("network `{network}`, or container `{container}`");
+            return Err(EngineError::NotFound { what });
+        }
+        let entry = self.entry(container)?;
+        entry.network = NetworkAttachment { network: String::new(), alias: String::new() };
+        entry.seen.aliases.remove(network);
+        entry.seen.addresses.remove(network);
+        Ok(())
+    }
+
     pub(super) fn rename(&mut self, container: &str, name: &str) -> Result<(), EngineError> {
         let at_ns = self.now();
         let before = self.entry(container)?.seen.name.clone();

@@ -369,7 +369,7 @@ pub async fn a_volume_is_copied_as_it_is(lab: &Lab) {
     let first = lab.start("db", &mounted(&from)).await;
     lab.write_file(&first, "/data/row", "kept").await;
     let before = lab.engine.list(&lab.scope()).await.unwrap().len();
-    let bytes = lab.engine.copy_volume(&from, &to, &lab.labels()).await.unwrap();
+    let bytes = lab.engine.copy_volume(&from, &to, &lab.labels(), Duration::from_secs(60)).await.unwrap();
     assert!(bytes >= 4, "{bytes}");
     assert_eq!(lab.engine.list(&lab.scope()).await.unwrap().len(), before, "what carried the files is left behind");
     lab.write_file(&first, "/data/row", "another").await;
@@ -427,6 +427,9 @@ pub async fn a_network_in_use_stays(lab: &Lab) {
     assert!(matches!(refused, EngineError::Refused { .. }), "{refused:?}");
     lab.engine.stop(&name, None, Duration::from_secs(60)).await.unwrap();
     assert_eq!(lab.engine.network(&network).await.unwrap().unwrap().containers, 1, "a stopped one counts");
+    lab.engine.disconnect(&name, &network).await.unwrap();
+    assert_eq!(lab.engine.network(&network).await.unwrap().unwrap().containers, 0, "one that was taken out does not");
+    assert_eq!(lab.seen(&name).await.aliases.get(&network), None);
     lab.engine.remove(&name).await.unwrap();
     let empty = lab.engine.network(&network).await.unwrap().unwrap();
     assert_eq!((empty.containers, empty.name, empty.labels), (0, network.clone(), lab.labels()));

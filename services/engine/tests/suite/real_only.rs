@@ -103,7 +103,7 @@ async fn a_copy_of_a_volume_has_its_owners_modes_links_and_times() {
         let script = "cd /data && mkdir -p deep/er && echo secret > deep/er/key && chmod 600 deep/er/key && ln -s deep/er/key link && \
                       ln deep/er/key hard && chown -R 1000:1001 deep && touch -d '2020-02-02 02:02:02' deep/er/key && chmod 711 . && chown 70:71 .";
         real.shell(&first, script).await;
-        lab.engine.copy_volume(&from, &to, &lab.labels()).await.unwrap();
+        lab.engine.copy_volume(&from, &to, &lab.labels(), std::time::Duration::from_secs(60)).await.unwrap();
         let second = lab.start("other", &mounted(&to)).await;
         let look = ["sh", "-c", "cd /data && stat -c '%n %u:%g %a %Y %h' . deep deep/er deep/er/key hard && readlink link"];
         let (before, after) = (real.output(&first, &look).await, real.output(&second, &look).await);

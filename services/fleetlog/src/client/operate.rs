@@ -46,7 +46,7 @@ pub fn run(options: &OperateOptions, what: Operation) -> Result<(), Failure> {
     let done = match what {
         Operation::Restart => "was restarted",
         Operation::Stop => "is stopped, and on hold until `fleetlog start`",
-        Operation::Start | Operation::Exec => "is started",
+        _ => "is started",
     };
     out::line(&format!("{fleet} {name} {done} on node {}, after {}", it.node, took(it.duration_ms)))
 }

@@ -29,6 +29,8 @@ pub(crate) struct Head {
     pub holds: BTreeMap<Name, Hold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub snapshots: BTreeMap<String, u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operated: Vec<Operated>,
 }
@@ -48,6 +50,7 @@ impl Head {
             versions: fleet.images.versions.clone(),
             holds: fleet.holds.clone(),
             released: fleet.released,
+            snapshots: fleet.snapshots.clone(),
             operated: fleet.operated.clone(),
         }
     }
@@ -65,6 +68,7 @@ impl Head {
         fleet.images.versions = self.versions;
         fleet.holds = self.holds;
         fleet.released = self.released;
+        fleet.snapshots = self.snapshots;
         fleet.operated = self.operated;
     }
 }

@@ -108,10 +108,10 @@ impl Track {
             }
             Data::VolumeCreated(it) | Data::VolumeRemoved(it) => {
                 let before = fleet.observed.volumes.get(&it.name).cloned();
-                let doomed = fleet.doomed.clone();
+                let (doomed, snapshots) = (fleet.doomed.clone(), fleet.snapshots.len());
                 fleet.apply(event);
                 self.thing(Kind::Volume, before, fleet.observed.volumes.get(&it.name), it, &mut to);
-                if fleet.doomed != doomed {
+                if fleet.doomed != doomed || fleet.snapshots.len() != snapshots {
                     self.head(fleet, &mut to);
                 }
             }

@@ -12,7 +12,7 @@ use schemas::event::{
 };
 use schemas::images::Resolved;
 use schemas::names::Oid;
-use schemas::operate::{Operation, Outcome};
+use schemas::operate::{Operation, Outcome, SnapshotTime};
 use schemas::plan::{Action, Step};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -279,13 +279,16 @@ fn hold() -> impl Strategy<Value = Data> {
             0 => Data::HoldPlaced(HoldPlaced { container, until: None, reason: None, stopped: name == 1 }),
             1 => Data::HoldEnded(HoldEnded { container, hold: id(of), expired: name == 1 }),
             2 => {
-                let command = Vec::new();
-                Data::OperatorAsked(OperatorAsked { what, container, node, command, reason: Some("why".to_owned()) })
+                let (command, reason, snapshot) = (Vec::new(), Some("why".to_owned()), None);
+                Data::OperatorAsked(OperatorAsked { what, container, node, snapshot, command, reason })
             }
             _ => Data::OperatorActed(OperatorActed {
-                what,
+                what: if of % 2 == 0 { what } else { Operation::RestoreVolume },
                 container,
                 node,
+                snapshot: None,
+                made: (of % 3 == 0).then(|| SnapshotTime::of(Timestamp::UNIX_EPOCH)),
+                bytes: None,
                 command: Vec::new(),
                 reason: None,
                 outcome: Outcome::Done,

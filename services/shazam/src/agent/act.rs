@@ -82,6 +82,9 @@ async fn answer(host: &Host, known: &Known, it: ActOnNode) -> ActAnswer {
 
 /// Waits for its turn at the container, then acts. A command only waits: it may run long, and no step waits for it.
 async fn act(host: &Host, it: &ActOnNode) -> ActAnswer {
+    if it.what.is_of_volume() {
+        return host.act_on_volume(it).await;
+    }
     let name = container_name(&it.fleet, &it.container);
     let slot = host.slot(&name);
     let deadline = Instant::now() + it.within.into();
@@ -105,7 +108,7 @@ async fn act(host: &Host, it: &ActOnNode) -> ActAnswer {
         tracing::debug!(%error, container = name, "not looked at after an operation");
     }
     match end {
-        Ok(Ok(())) => ActAnswer { outcome: Outcome::Done, error: None, exit_code: None, said: None },
+        Ok(Ok(())) => ActAnswer::of(Outcome::Done, None),
         Ok(Err(error)) => ended_by(&error),
         Err(_) => unknown(format!("Docker had not done it within {}", it.within)),
     }
@@ -162,18 +165,18 @@ fn executed_as(it: Executed) -> ActAnswer {
         0 => (Outcome::Done, None),
         code => (Outcome::Failed, Some(format!("the command ended with {code}"))),
     };
-    ActAnswer { outcome, error, exit_code: Some(it.exit_code), said: Some(said) }
+    ActAnswer { exit_code: Some(it.exit_code), said: Some(said), ..ActAnswer::of(outcome, error) }
 }
 
 /// What Docker answered in the middle of it: where it went away, it may have done it all the same.
-fn ended_by(error: &EngineError) -> ActAnswer {
+pub(super) fn ended_by(error: &EngineError) -> ActAnswer {
     if error.is_away() || error.is_slow() { unknown(error) } else { failed(error) }
 }
 
-fn failed(why: impl ToString) -> ActAnswer {
-    ActAnswer { outcome: Outcome::Failed, error: Some(why.to_string()), exit_code: None, said: None }
+pub(super) fn failed(why: impl ToString) -> ActAnswer {
+    ActAnswer::of(Outcome::Failed, Some(why.to_string()))
 }
 
-fn unknown(why: impl ToString) -> ActAnswer {
-    ActAnswer { outcome: Outcome::Unknown, error: Some(why.to_string()), exit_code: None, said: None }
+pub(super) fn unknown(why: impl ToString) -> ActAnswer {
+    ActAnswer::of(Outcome::Unknown, Some(why.to_string()))
 }

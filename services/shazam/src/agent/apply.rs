@@ -264,7 +264,7 @@ impl Host {
 
     /// Waits until everything that a container wrote which has ended is in the log; not for long, and not where nobody
     /// collects it.
-    async fn have_read(&self, seen: &Container) {
+    pub(super) async fn have_read(&self, seen: &Container) {
         let (begun, container) = (Instant::now(), &seen.name);
         match self.bus.lines_drained(&self.node, &seen.id).await {
             Ok(collected) => {

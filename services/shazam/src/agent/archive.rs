@@ -11,7 +11,7 @@ use schemas::descriptors::Restart;
 use schemas::event::ArchiveEnd;
 use schemas::fleet::{Archived, Fleet};
 use schemas::names::{FleetId, Name};
-use schemas::spec::Spec;
+use schemas::spec::{Spec, resource_name};
 use schemas::units::Span;
 use schemas::work::{ArchiveReport, Command, Report, observation_id};
 use streams::clock;
@@ -68,6 +68,14 @@ impl Host {
         self.end(command, seen, slot).await?;
         // Or Docker would start it again when it is itself started.
         self.engine.update(&seen.id, &Spec { restart: Restart::No, ..Spec::default() }).await?;
+        // Or it would keep the fleet's network, and be found there under its name where somebody starts it.
+        let network = resource_name(&command.fleet, None);
+        if seen.aliases.contains_key(&network) {
+            match self.engine.disconnect(&seen.id, &network).await {
+                Ok(()) | Err(EngineError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         let mut until = clock::now() + Duration::from(keep);
         let name = loop {
             let name = kept_name(&seen.name, until);

@@ -45,6 +45,24 @@ pub enum StepError {
         /// What was seen of it.
         why: String,
     },
+    /// Something runs that has a volume.
+    #[error("container `{container}` runs and has volume `{volume}`: `fleetlog stop {container}` first")]
+    VolumeInUse {
+        /// The descriptor's name.
+        volume: String,
+        /// Who has it.
+        container: String,
+    },
+    /// A volume was emptied, and could not be filled again.
+    #[error("volume `{volume}` is not whole ({why}): restore it again; what it had is in its snapshot {saved}")]
+    NotWhole {
+        /// The descriptor's name.
+        volume: String,
+        /// What went wrong.
+        why: String,
+        /// Where its data is.
+        saved: String,
+    },
     /// A volume is left as it is.
     #[error("volume `{volume}` is not destroyed: {why}")]
     NotDestroyed {

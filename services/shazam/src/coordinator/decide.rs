@@ -243,6 +243,7 @@ mod tests {
         assert_eq!(decide(&fleet), [Act::Release { ended }]);
         // An operation that ended it comes first.
         fleet.operated.push(Operated {
+            snapshot: None,
             id: ONE,
             what: Operation::Start,
             container: "db".parse().unwrap(),

@@ -12,6 +12,7 @@ use schemas::fleet::{Fleet, ObservedContainer, State};
 use schemas::names::{FleetId, Name, NodeName};
 use schemas::operate::{Operated, Operation, Outcome, refused_reason, told_command};
 use schemas::query::{ActAnswer, ActOnNode, Fault, FaultCode, LONGEST_EXEC, Operate, OperateAnswer, Said};
+use schemas::spec::resource_name;
 use schemas::units::Span;
 use streams::{AskError, Asked, Bus, clock};
 use tokio::task::{JoinError, JoinSet};
@@ -95,6 +96,7 @@ impl Coordinator {
             what: it.what,
             container: it.container.clone(),
             node: node.clone(),
+            snapshot: it.snapshot.clone(),
             command: told_command(&it.command),
             reason: it.reason.clone(),
         });
@@ -104,6 +106,7 @@ impl Coordinator {
             fleet: it.fleet,
             container: it.container,
             what: it.what,
+            snapshot: it.snapshot,
             command: it.command,
             within,
             cause: it.id,
@@ -121,6 +124,9 @@ impl Coordinator {
             let message = format!("there is no fleet `{}`: GET /v1/fleets lists them", it.fleet);
             return fault(FaultCode::NotFound, message);
         };
+        if it.what.is_of_volume() {
+            return self.can_touch(fleet, it);
+        }
         let Some(seen) = seen(fleet, &it.container) else {
             let message = format!("`{}` has no container `{}` that is there", it.fleet, it.container);
             return fault(FaultCode::NotFound, message);
@@ -138,9 +144,46 @@ impl Coordinator {
         let grace = fleet.desired.containers.get(&it.container).map_or(Span::seconds(10), |it| it.stop.grace);
         let within = match it.what {
             Operation::Exec => it.within.unwrap_or(EXEC),
-            Operation::Restart | Operation::Stop | Operation::Start => Span(grace.0 + BESIDE_GRACE.0),
+            _ => Span(grace.0 + BESIDE_GRACE.0),
         };
         Ok((seen.node.clone(), within))
+    }
+
+    /// The same of what is asked about a volume.
+    fn can_touch(&self, fleet: &Fleet, it: &Operate) -> Result<(NodeName, Span), Fault> {
+        let fault = |code, message: String| Err(Fault { code, message });
+        if let Some(message) = misused(it) {
+            return fault(FaultCode::BadRequest, message);
+        }
+        let docker = resource_name(&it.fleet, Some(&it.container));
+        let thing = it.snapshot.as_ref().map_or(docker.clone(), |it| it.of_volume(&docker));
+        let Some(seen) = fleet.observed.volumes.get(&thing).filter(|it| it.exists) else {
+            let message = match &it.snapshot {
+                Some(time) => format!("volume `{}` of `{}` has no snapshot {time}", it.container, it.fleet),
+                None => format!("`{}` has no volume `{}` that is there", it.fleet, it.container),
+            };
+            return fault(FaultCode::NotFound, format!("{message}: `fleetlog volume ls` shows what there is"));
+        };
+        if it.what == Operation::RestoreVolume && !fleet.snapshots.contains_key(&thing) {
+            let message =
+                format!("snapshot {} is not known to be whole: whoever made it was not heard of again", thing);
+            return fault(FaultCode::Conflict, message);
+        }
+        let user =
+            fleet.desired.containers.iter().find(|(_, container)| container.mounted().any(|it2| *it2 == it.container));
+        if let (Operation::RemoveVolume, None, Some((user, _))) = (it.what, &it.snapshot, user) {
+            let message =
+                format!("nothing was removed: containers/{user}.json mounts it: take that out by a push first");
+            return fault(FaultCode::Conflict, message);
+        }
+        if !self.nodes.is_there(Some(&seen.node), std::time::Instant::now()) {
+            return fault(FaultCode::Unavailable, format!("nothing was done: node {} is away", seen.node));
+        }
+        if self.under_way.waiting.len() >= AT_ONCE {
+            let message = format!("nothing was done: {AT_ONCE} operations are under way; try again");
+            return fault(FaultCode::Unavailable, message);
+        }
+        Ok((seen.node.clone(), LONGEST_EXEC))
     }
 
     /// What is stopped is held from before its stop on, and what is started no longer from before its start.
@@ -157,7 +200,7 @@ impl Coordinator {
                 let Some(hold) = hold.filter(|hold| hold.stopped).map(|hold| hold.id) else { return Ok(()) };
                 self.release(&it.fleet, container, hold, it.id, &it.actor).await
             }
-            Operation::Restart | Operation::Exec => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -170,8 +213,9 @@ impl Coordinator {
         asked: Uuid,
         actor: &str,
     ) -> Result<(), CoordinatorError> {
+        let id = HoldEnded::with_operation(asked, &container);
         let data = Data::HoldEnded(HoldEnded { container, hold, expired: false });
-        self.append_hold(fleet, HoldEnded::with_operation(asked), actor, Some(asked), data).await
+        self.append_hold(fleet, id, actor, Some(asked), data).await
     }
 
     /// Says what came of an operation: to the log, then to who asked.
@@ -185,8 +229,9 @@ impl Coordinator {
             }
         };
         let Some((fleet, waiting)) = self.under_way.waiting.remove(&id) else { return Ok(()) };
-        let ActAnswer { outcome, error, exit_code, said } = answer.unwrap_or_else(|error| unanswered(&error));
-        self.conclude(&fleet, id, (outcome, error, exit_code)).await?;
+        let answer = answer.unwrap_or_else(|error| unanswered(&error));
+        let said = answer.said.clone();
+        self.conclude(&fleet, id, answer).await?;
         let answer = match self.operated(&fleet, id).cloned() {
             Some(operated) => Ok(self.told(operated, said)),
             None => Err(Fault { code: FaultCode::Unavailable, message: format!("outcome unknown, event {id}") }),
@@ -196,18 +241,17 @@ impl Coordinator {
     }
 
     /// Appends the end of an operation that was asked for. A stop that failed leaves no hold behind.
-    async fn conclude(
-        &mut self,
-        fleet: &FleetId,
-        id: Uuid,
-        (outcome, error, exit_code): (Outcome, Option<String>, Option<i64>),
-    ) -> Result<(), CoordinatorError> {
+    async fn conclude(&mut self, fleet: &FleetId, id: Uuid, answer: ActAnswer) -> Result<(), CoordinatorError> {
+        let ActAnswer { outcome, error, exit_code, made, bytes, said: _ } = answer;
         let Some(asked) = self.operated(fleet, id).filter(|it| it.end.is_none()).cloned() else { return Ok(()) };
         let took = clock::now().duration_since(asked.asked).as_millis();
         let acted = OperatorActed {
             what: asked.what,
             container: asked.container.clone(),
             node: asked.node,
+            snapshot: asked.snapshot,
+            made,
+            bytes,
             command: asked.command,
             reason: asked.reason,
             outcome,
@@ -221,6 +265,28 @@ impl Coordinator {
         let held = self.fleets.get(fleet).and_then(|fleet| fleet.holds.get(&asked.container));
         if outcome == Outcome::Failed && held.is_some_and(|hold| hold.id == placed) {
             self.release(fleet, asked.container, placed, id, &asked.by).await?;
+        } else if outcome == Outcome::Done && asked.what == Operation::RestoreVolume {
+            self.let_run_again(fleet, &asked.container, id, &asked.by).await?;
+        }
+        Ok(())
+    }
+
+    /// What was stopped so that its volume could be restored is started again.
+    async fn let_run_again(
+        &mut self,
+        fleet: &FleetId,
+        volume: &Name,
+        asked: Uuid,
+        actor: &str,
+    ) -> Result<(), CoordinatorError> {
+        let held = self.fleets.get(fleet).map(|fleet| {
+            let mounts =
+                |name: &Name| fleet.desired.containers.get(name).is_some_and(|it| it.mounted().any(|it| it == volume));
+            let stopped = fleet.holds.iter().filter(|(name, hold)| hold.stopped && mounts(name));
+            stopped.map(|(name, hold)| (name.clone(), hold.id)).collect::<Vec<_>>()
+        });
+        for (container, hold) in held.unwrap_or_default() {
+            self.release(fleet, container, hold, asked, actor).await?;
         }
         Ok(())
     }
@@ -234,7 +300,7 @@ impl Coordinator {
         let left: Vec<_> = self.fleets.values().flat_map(unfinished).collect();
         for (fleet, id) in left {
             let why = "the platform was restarted in the middle of it".to_owned();
-            self.conclude(&fleet, id, (Outcome::Unknown, Some(why), None)).await?;
+            self.conclude(&fleet, id, ActAnswer::of(Outcome::Unknown, Some(why))).await?;
         }
         Ok(())
     }
@@ -262,6 +328,13 @@ fn misused(it: &Operate) -> Option<String> {
     if it.within.is_some_and(|within| within.0 == 0 || within > LONGEST_EXEC) {
         return Some(format!("`within` has to be more than nothing and at most {LONGEST_EXEC}"));
     }
+    let about_one = matches!(it.what, Operation::RemoveVolume | Operation::RestoreVolume);
+    if it.snapshot.is_some() && !about_one {
+        return Some(format!("`{}` takes no `snapshot`", it.what));
+    }
+    if it.snapshot.is_none() && it.what == Operation::RestoreVolume {
+        return Some("`snapshot` is missing: it says what to restore, such as 20261204T101500Z".to_owned());
+    }
     it.reason.as_deref().and_then(refused_reason)
 }
 
@@ -273,7 +346,7 @@ fn unanswered(error: &AskError) -> ActAnswer {
         AskError::Fault(fault) => (Outcome::Unknown, fault.message.clone()),
         _ => (Outcome::Unknown, "its node's agent was not heard of again: it may have been done".to_owned()),
     };
-    ActAnswer { outcome, error: Some(why), exit_code: None, said: None }
+    ActAnswer::of(outcome, Some(why))
 }
 
 async fn reply(waiting: Vec<Asked<Operate>>, answer: Result<OperateAnswer, Fault>) {

@@ -157,10 +157,10 @@ fn a_container_on_hold_is_not_removed_and_keeps_its_volume() {
     let plan = schemas::plan::plan_after(&fleet, &before, &fleet.desired, &key()).unwrap();
     expect![[r#"
         plan: 2 to remove, 1 on hold
-          - remove     api     its volumes stay
-          - remove     worker  its volumes stay
+          - remove     api     its volumes stay; the container is kept, stopped, for 7 days
+          - remove     worker  its volumes stay; the container is kept, stopped, for 7 days
           ! on hold    db  stopped by ann, held until it is started; not done: remove
-        touches 2 of 3 containers, 2 go for good
+        touches 2 of 3 containers, 2 go
     "#]]
     .assert_eq(&(describe(&plan) + "\n"));
     fleet.apply(&end(52, "db", 50));

@@ -105,12 +105,15 @@ pub struct ActAnswer {
     /// Bytes that were copied, as an archive.
     #[serde(default)]
     pub bytes: Option<u64>,
+    /// Sequence in `OBS` of the last that the agent told until then: what it did is in what comes up to there.
+    #[serde(default)]
+    pub told: u64,
 }
 
 impl ActAnswer {
     /// Nothing but how it ended.
     pub const fn of(outcome: Outcome, error: Option<String>) -> Self {
-        Self { outcome, error, exit_code: None, said: None, made: None, bytes: None }
+        Self { outcome, error, exit_code: None, said: None, made: None, bytes: None, told: 0 }
     }
 }
 

@@ -81,6 +81,8 @@ pub struct Coordinator {
     held: Option<u64>,
     /// What operators asked for and has not ended.
     under_way: UnderWay,
+    /// Sequence in `OBS` of the newest report that was taken.
+    heard: u64,
     /// What was answered about holds.
     answered: Answered,
     state: State,
@@ -140,6 +142,7 @@ impl Coordinator {
             looks: Looks::new(NOTIFY),
             held: None,
             under_way: UnderWay::default(),
+            heard: 0,
             answered: Answered::default(),
             state: State::new("reading the log"),
         }
@@ -192,6 +195,7 @@ impl Coordinator {
         self.conclude_what_was_left().await?;
         self.state.set(None);
         let mut reports = self.bus.reports(self.reported);
+        self.heard = self.reported;
         let mut retries = self.bus.answer::<RetryRollout>().await?;
         let mut holds = self.bus.answer::<HoldRequest>().await?;
         let mut operations = self.bus.answer::<Operate>().await?;
@@ -227,8 +231,8 @@ impl Coordinator {
                 report = reports.next() => {
                     let (obs, node, report) = report?;
                     self.observe(obs, node, report).await?;
+                    self.heard(obs).await?;
                 }
-                // Behind the reports: what it did is seen before its end is told.
                 end = self.under_way.next() => self.operation_ended(end).await?,
                 asked = updates.next() => match asked {
                     Some(asked) => self.asked_to_update(asked).await,

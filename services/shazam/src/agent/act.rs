@@ -70,6 +70,8 @@ async fn answer(host: &Host, known: &Known, it: ActOnNode) -> ActAnswer {
                     unknown(format!("the agent of node {} was told to stop in the middle of it", host.node))
                 }
             };
+            let told = host.reported.load(std::sync::atomic::Ordering::Relaxed);
+            let answer = ActAnswer { told, ..answer };
             tell.send_replace(Some(answer.clone()));
             answer
         }

@@ -55,6 +55,8 @@ pub struct Host {
     networks: Mutex<BTreeMap<FleetId, Arc<RwLock<bool>>>>,
     /// Containers that are kept for a while, as they were told, by their name in Docker.
     kept: Mutex<BTreeMap<String, Kept>>,
+    /// Sequence in `OBS` of the newest report.
+    pub reported: AtomicU64,
     /// Another one is kept.
     pub kept_changed: Notify,
     /// Id of an image → its digests, for those that containers were made from lately.
@@ -127,6 +129,7 @@ impl Host {
             slots: Mutex::default(),
             networks: Mutex::default(),
             kept: Mutex::default(),
+            reported: AtomicU64::new(0),
             kept_changed: Notify::new(),
             digests: Mutex::default(),
             fence: Mutex::new((Uuid::nil(), 0)),
@@ -209,7 +212,10 @@ impl Host {
         let mut pause = Duration::from_millis(50);
         loop {
             match self.bus.report(&self.node, report, id).await {
-                Ok(_) => return true,
+                Ok(sequence) => {
+                    self.reported.fetch_max(sequence, Ordering::Relaxed);
+                    return true;
+                }
                 Err(error @ (SendError::Unavailable { .. } | SendError::Unknown { .. })) => {
                     tracing::warn!(%error, "a report was not sent for sure, trying again");
                 }

@@ -49,6 +49,8 @@ pub(super) fn is_moving(fleet: &Fleet) -> bool {
 pub(super) struct UnderWay {
     acting: JoinSet<Ended>,
     waiting: BTreeMap<Uuid, (FleetId, Vec<Asked<Operate>>)>,
+    /// What has ended, and of which not everything is seen yet that the agent told of it.
+    unseen: Vec<Ended>,
 }
 
 /// What an agent answered.
@@ -228,6 +230,10 @@ impl Coordinator {
                 return Ok(());
             }
         };
+        if answer.as_ref().is_ok_and(|it| it.told > self.heard) {
+            self.under_way.unseen.push(Ended { id, answer });
+            return Ok(());
+        }
         let Some((fleet, waiting)) = self.under_way.waiting.remove(&id) else { return Ok(()) };
         let answer = answer.unwrap_or_else(|error| unanswered(&error));
         let said = answer.said.clone();
@@ -240,9 +246,21 @@ impl Coordinator {
         Ok(())
     }
 
+    /// Ends what waited for this report of an agent, or for an earlier one.
+    pub(super) async fn heard(&mut self, obs: u64) -> Result<(), CoordinatorError> {
+        self.heard = self.heard.max(obs);
+        let heard = self.heard;
+        let is_seen = |it: &mut Ended| it.answer.as_ref().map_or(true, |it| it.told <= heard);
+        let seen: Vec<Ended> = self.under_way.unseen.extract_if(.., is_seen).collect();
+        for ended in seen {
+            self.operation_ended(Ok(ended)).await?;
+        }
+        Ok(())
+    }
+
     /// Appends the end of an operation that was asked for. A stop that failed leaves no hold behind.
     async fn conclude(&mut self, fleet: &FleetId, id: Uuid, answer: ActAnswer) -> Result<(), CoordinatorError> {
-        let ActAnswer { outcome, error, exit_code, made, bytes, said: _ } = answer;
+        let ActAnswer { outcome, error, exit_code, made, bytes, said: _, told: _ } = answer;
         let Some(asked) = self.operated(fleet, id).filter(|it| it.end.is_none()).cloned() else { return Ok(()) };
         let took = clock::now().duration_since(asked.asked).as_millis();
         let acted = OperatorActed {

@@ -590,8 +590,10 @@ pub async fn logs_end_with_the_last_lines(lab: &Lab) {
 
 pub async fn memory_above_the_limit_kills(lab: &Lab) {
     let limits = Limits { memory: Some(Size(8 << 20)), ..Limits::default() };
-    let spec = Spec { limits, ..lab.spec_of("tail /dev/zero") };
-    let name = lab.start("hungry", &spec).await;
+    // Not before it is asked to: Docker misses what is killed before it has begun to listen for that.
+    let spec = Spec { limits, ..lab.spec_of("while [ ! -e /hungry ]; do sleep 0.05; done; exec tail /dev/zero") };
+    let name = lab.start("eater", &spec).await;
+    lab.write_file(&name, "/hungry", "yes").await;
     if let crate::lab::Kind::Simulated(simulated) = &lab.kind {
         simulated.run_out_of_memory(&name).unwrap();
     }

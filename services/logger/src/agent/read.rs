@@ -255,13 +255,12 @@ mod tests {
     use engine::{NetworkAttachment, Output, Simulated};
     use schemas::logs::Stream;
     use schemas::spec::Spec;
-    use tokio::task::JoinHandle;
+    use tokio::task::JoinSet;
 
     use super::*;
 
     /// A container that has said one line and ended, everything of which is read.
-    async fn read_to_its_end() -> (Simulated, watch::Sender<News>, mpsc::Receiver<Said>, JoinHandle<Result<(), Closed>>)
-    {
+    async fn read_to_its_end() -> (Simulated, watch::Sender<News>, mpsc::Receiver<Said>, JoinSet<Result<(), Closed>>) {
         let docker = Simulated::new();
         docker.add_image("i", false);
         let engine = Engine::from(docker.clone());
@@ -294,7 +293,8 @@ mod tests {
             to_its_end: false,
             ended: None,
         };
-        let reading = tokio::spawn(reader.run());
+        let mut reading = JoinSet::new();
+        reading.spawn(reader.run());
         loop {
             match told.recv().await.unwrap() {
                 Said::Read { cursor, .. } if cursor.drained => break,
@@ -304,14 +304,14 @@ mod tests {
         (docker, news, told, reading)
     }
 
-    async fn says_last(mut told: mpsc::Receiver<Said>, reading: JoinHandle<Result<(), Closed>>) -> Vec<Stream> {
+    async fn says_last(mut told: mpsc::Receiver<Said>, mut reading: JoinSet<Result<(), Closed>>) -> Vec<Stream> {
         let mut lines = Vec::new();
         while let Some(said) = told.recv().await {
             if let Said::Read { lines: more, .. } = said {
                 lines.extend(more.into_iter().map(|it| it.stream));
             }
         }
-        reading.await.unwrap().unwrap();
+        reading.join_next().await.unwrap().unwrap().unwrap();
         lines
     }
 

@@ -208,7 +208,7 @@ fn resolved(n: u64) -> Resolved {
     Resolved {
         reference: "tool:1".to_owned(),
         platform: None,
-        digest: (n % 2 == 0).then(|| digest("d")),
+        digest: n.is_multiple_of(2).then(|| digest("d")),
         id: (n != 7).then(|| digest("a")),
         pulled: n < 3,
     }
@@ -283,11 +283,11 @@ fn hold() -> impl Strategy<Value = Data> {
                 Data::OperatorAsked(OperatorAsked { what, container, node, snapshot, command, reason })
             }
             _ => Data::OperatorActed(OperatorActed {
-                what: if of % 2 == 0 { what } else { Operation::RestoreVolume },
+                what: if of.is_multiple_of(2) { what } else { Operation::RestoreVolume },
                 container,
                 node,
                 snapshot: None,
-                made: (of % 3 == 0).then(|| SnapshotTime::of(Timestamp::UNIX_EPOCH)),
+                made: of.is_multiple_of(3).then(|| SnapshotTime::of(Timestamp::UNIX_EPOCH)),
                 bytes: None,
                 command: Vec::new(),
                 reason: None,

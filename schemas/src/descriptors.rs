@@ -61,7 +61,7 @@ pub struct FleetFile {
     /// What becomes of containers that another hand has changed.
     #[serde(skip_serializing_if = "is_default")]
     pub drift: Drift,
-    /// How long a container whose descriptor is gone is kept, stopped and under another name; `0s`: not at all.
+    /// How long a container whose descriptor is gone is kept, stopped and under another name, at most ten years; `0s`: not at all.
     #[serde(skip_serializing_if = "is_as_long_as_usual")]
     pub keep_removed: Span,
     /// What becomes of images that were pulled for the fleet and that nothing needs any more.
@@ -79,6 +79,9 @@ pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 /// How long a removed container is kept where nobody says otherwise: a week.
 const KEEP_REMOVED: Span = Span::seconds(7 * 24 * 3_600);
+
+/// Nothing is kept longer than this, whatever is said: ten years.
+const LONGEST_KEPT: Span = Span::seconds(10 * 366 * 24 * 3_600);
 
 fn is_as_long_as_usual(keep: &Span) -> bool {
     *keep == KEEP_REMOVED
@@ -112,7 +115,7 @@ pub enum OldImages {
 impl FleetFile {
     /// How long a container whose descriptor is gone is kept; none: it is gone at once.
     pub fn keeps_removed(&self) -> Option<Span> {
-        Some(self.keep_removed).filter(|it| it.0 > 0)
+        Some(self.keep_removed.min(LONGEST_KEPT)).filter(|it| it.0 > 0)
     }
 }
 

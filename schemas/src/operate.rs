@@ -225,7 +225,7 @@ pub fn told_command(command: &[String]) -> Vec<String> {
     if bytes <= COMMAND && !command.iter().enumerate().any(|(index, word)| is_doubtful(command, index, word)) {
         return command.to_vec();
     }
-    let program = command.first().filter(|it| it.len() <= COMMAND && likely_secret("", it).is_none());
+    let program = command.first().filter(|it| it.len() <= COMMAND && !is_secret(None, it));
     program.into_iter().cloned().collect()
 }
 
@@ -298,6 +298,7 @@ mod tests {
         ] {
             assert_eq!(told(words), 1, "{words:?}");
         }
+        assert_eq!(told(&["PGPASSWORD=hunter2", "psql"]), 0);
         assert_eq!(told(&["echo", &"x".repeat(5_000)]), 1);
     }
 

@@ -216,7 +216,7 @@ fn a_rollback_takes_the_images_of_its_position_back() {
 #[test]
 fn what_no_kept_version_needs_is_spent_until_it_is_pruned() {
     let mut world = World::new();
-    world.push(&tool(1));
+    let first = world.push(&tool(1));
     world.runs(&image(1, 1));
     let count = u32::try_from(VERSIONS).unwrap();
     for n in 2..=count + 1 {
@@ -224,6 +224,9 @@ fn what_no_kept_version_needs_is_spent_until_it_is_pruned() {
         world.runs(&image(1, n));
     }
     assert!(world.0.images.versions.spent.is_empty(), "a rollback to any of the last {VERSIONS} finds its image");
+    let mut again = World(world.0.clone());
+    again.back(first, &tool(1));
+    assert_eq!(again.in_force(), Some(image(1, 1)));
     let foreign = Resolved { pulled: false, ..image(1, count + 2) };
     world.moves(&found(1, count + 2));
     world.runs(&foreign);

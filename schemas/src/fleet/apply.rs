@@ -174,7 +174,7 @@ impl Fleet {
         self.deploy.clone_from(&pushed.deploy);
         if let Some(commit) = &pushed.commit {
             self.doomed.extend(destroy::allowed(&self.desired, &pushed.descriptors, &pushed.allow_destroy));
-            self.desires(event, commit, &pushed.descriptors);
+            self.desires(event, commit, &pushed.descriptors, None);
         }
     }
 
@@ -207,13 +207,11 @@ impl Fleet {
     /// What was desired before is desired again; the refs stay.
     fn rolled_back(&mut self, event: &Event, it: &DesiredRolledBack) {
         self.lines.git = event.position;
-        self.desires(event, &it.commit, &it.descriptors);
-        let desired = std::mem::take(&mut self.desired);
-        self.take_images_back(it.to, &desired, event.position);
-        self.desired = desired;
+        self.desires(event, &it.commit, &it.descriptors, Some(it.to));
     }
 
-    fn desires(&mut self, event: &Event, commit: &Oid, changes: &Changes) {
+    /// Something else is desired from now on; `back_to` is the position whose images come back with it.
+    fn desires(&mut self, event: &Event, commit: &Oid, changes: &Changes, back_to: Option<u64>) {
         self.commit = Some(commit.clone());
         self.desired_at = event.position;
         self.desired_by = Some(event.actor.clone());
@@ -221,6 +219,12 @@ impl Fleet {
         self.desired.apply(changes);
         for name in before.iter().filter(|name| !self.desired.containers.contains_key(*name)) {
             self.images.taken_out(name, event.position);
+        }
+        // Before this version begins: with that, what only the oldest one needed is forgotten.
+        if let Some(to) = back_to {
+            let desired = std::mem::take(&mut self.desired);
+            self.take_images_back(to, &desired, event.position);
+            self.desired = desired;
         }
         self.begins(event);
         self.images.versions.updated_at = 0;

@@ -89,6 +89,9 @@ pub enum NowImage {
 pub struct PruneRequest {
     /// Their ids.
     pub ids: Vec<String>,
+    /// References that tasks begin with at any time: what they lead to stays.
+    #[serde(default)]
+    pub spare: Vec<String>,
 }
 
 /// The answer to [`PruneRequest`].

@@ -179,6 +179,12 @@ impl Engine {
         ask!(self, it => it.copy_volume(from, to, labels, within).await)
     }
 
+    /// Removes what copies of volumes that broke off have left behind, of those that were made with these labels. None of
+    /// them may be under way.
+    pub async fn drop_carriers(&self, labels: &Labels) -> Result<(), EngineError> {
+        ask!(self, it => it.drop_carriers(labels).await)
+    }
+
     /// Removes a volume with its data. False: it was not there. One that a container has, also one that does not run, is
     /// refused.
     pub async fn remove_volume(&self, name: &str) -> Result<bool, EngineError> {

@@ -4,10 +4,13 @@
 
 mod support;
 
+use engine::NetworkAttachment;
+use schemas::descriptors::Mount;
 use schemas::event::Data;
 use schemas::fleet::State;
 use schemas::operate::{End, Operation, Outcome, SnapshotTime};
 use schemas::query::{FaultCode, Operate, OperateAnswer};
+use schemas::spec::Spec;
 use serde_json::{Value, json};
 use streams::{AskError, clock};
 
@@ -51,6 +54,13 @@ async fn done(platform: &Platform, what: Operation, name: &str, snapshot: Option
     end
 }
 
+/// Waits until the database runs, and the log says so.
+async fn runs_again(platform: &Platform) {
+    platform.runs("db").await;
+    let db = "db".parse().unwrap();
+    platform.eventually("it is seen to run", |it| it.observed.containers[&db].state == State::Running).await;
+}
+
 fn row(platform: &Platform) -> Option<String> {
     platform.engine.read_file("acme.shop.db", "/data/row").unwrap()
 }
@@ -76,13 +86,13 @@ async fn a_restore_brings_back_what_was_copied_and_keeps_what_it_overwrites() {
     let saved = end.made.unwrap();
     assert_ne!(saved, made);
     // What was stopped for it is there again, by a rollout that the restore caused.
-    platform.runs("db").await;
+    runs_again(&platform).await;
     assert_eq!(row(&platform).as_deref(), Some("old"));
     platform.eventually("nothing is held", |it| it.holds.is_empty()).await;
 
     done(&platform, Operation::Stop, "db", None).await;
     done(&platform, Operation::RestoreVolume, "data", Some(&saved)).await;
-    platform.runs("db").await;
+    runs_again(&platform).await;
     assert_eq!(row(&platform).as_deref(), Some("new"));
     let acted = |data: &Data| matches!(data, Data::OperatorActed(it) if it.what == Operation::RestoreVolume);
     let events = platform.events();
@@ -122,5 +132,31 @@ async fn a_copy_that_nobody_said_to_be_whole_is_not_restored() {
     done(&platform, Operation::RemoveVolume, "data", Some(&made)).await;
     assert_eq!(platform.engine.volume(&made.of_volume(VOLUME)).await.unwrap(), None);
     assert!(platform.fleet(|it| it.observed.containers.values().all(|it| it.state == State::Running)));
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_else_has_as_well_is_neither_restored_nor_removed() {
+    let platform = Platform::start().await;
+    platform.succeeds(&fleet()).await;
+    done(&platform, Operation::Stop, "db", None).await;
+    let made = done(&platform, Operation::SnapshotVolume, "data", None).await.made.unwrap();
+    let volumes = [("/data".to_owned(), Mount::volume(VOLUME.to_owned()))].into();
+    let spec = Spec { image: "tool:1".to_owned(), network: Some("none".to_owned()), volumes, ..Spec::default() };
+    let nowhere = NetworkAttachment { network: String::new(), alias: String::new() };
+    platform.engine.create("stranger", &spec, &engine::Labels::new(), &nowhere).await.unwrap();
+    let end = ask(&platform, Operation::RestoreVolume, "data", Some(&made)).await.unwrap().operated.end.unwrap();
+    assert_eq!(end.outcome, Outcome::Failed);
+    assert!(end.error.unwrap().contains("`stranger` has volume `data` as well"));
+    assert!(platform.engine.inspect("acme.shop.db").await.unwrap().is_some(), "its container is gone");
+    // What is only kept stays as well where the volume cannot go.
+    platform.succeeds(&json!({ "volumes/data.json": {} })).await;
+    done(&platform, Operation::Start, "db", None).await;
+    platform.eventually("it is kept", |it| it.archived.len() == 1).await;
+    let end = ask(&platform, Operation::RemoveVolume, "data", None).await.unwrap().operated.end.unwrap();
+    assert_eq!(end.outcome, Outcome::Failed);
+    assert!(platform.fleet(|it| it.archived.len() == 1));
+    platform.engine.remove("stranger").await.unwrap();
+    done(&platform, Operation::RemoveVolume, "data", None).await;
     platform.stop().await;
 }

@@ -15,10 +15,14 @@ use futures_util::TryStreamExt;
 use super::connection::CALL;
 use super::{Docker, classify};
 use crate::error::EngineError;
-use crate::seen::Labels;
+use crate::seen::{Labels, Scope};
 
 /// An image with nothing in it: made where a copy needs one and it is not there.
 const NOTHING: &str = "fleetlog/nothing:1";
+
+/// The label of a container that carries files, and its value.
+const CARRIER: &str = "fleetlog.carrier";
+const CARRIES: &str = "files";
 
 /// An archive with nothing in it.
 const EMPTY_ARCHIVE: [u8; 1_024] = [0; 1_024];
@@ -36,6 +40,7 @@ impl Docker {
         within: Duration,
     ) -> Result<u64, EngineError> {
         self.have_nothing().await?;
+        let labels = &labels.clone().into_iter().chain([(CARRIER.to_owned(), CARRIES.to_owned())]).collect();
         let source = self.carrier(from, "ro", labels).await?;
         let copied = match self.carrier(to, "rw", labels).await {
             Ok(target) => {
@@ -45,6 +50,16 @@ impl Docker {
             Err(error) => Err(error),
         };
         self.drop_carrier(&source).await.and(copied)
+    }
+
+    /// See [`crate::Engine::drop_carriers`].
+    pub async fn drop_carriers(&self, labels: &Labels) -> Result<(), EngineError> {
+        for left in self.list(&Scope::label(CARRIER, CARRIES)).await? {
+            if labels.iter().all(|(key, value)| left.labels.get(key) == Some(value)) {
+                self.drop_carrier(&left.id).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn carry(

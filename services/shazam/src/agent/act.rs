@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::{Container, EngineError, Executed, State};
-use schemas::operate::{Operation, Outcome};
+use schemas::operate::{Operation, Outcome, told_command};
 use schemas::query::{ActAnswer, ActOnNode, Fault, SAID, Said};
 use streams::{AtEnd, Questions};
 use tokio::sync::watch;
@@ -66,7 +66,8 @@ async fn answer(host: &Host, known: &Known, it: ActOnNode) -> ActAnswer {
         Begun::First(tell) => {
             let answer = tokio::select! {
                 answer = act(host, &it) => answer,
-                () = host.shutdown.cancelled() => {
+                // Half a volume is worse than an end that takes longer.
+                () = host.shutdown.cancelled(), if !it.what.is_of_volume() => {
                     unknown(format!("the agent of node {} was told to stop in the middle of it", host.node))
                 }
             };
@@ -154,6 +155,10 @@ impl Host {
             Ok(executed) => executed_as(executed),
             Err(error) if error.is_slow() => {
                 unknown(format!("the command had not ended within {}, and may go on in the container", it.within))
+            }
+            // Docker names the program in its errors.
+            Err(error) if told_command(&it.command) != it.command && !error.is_away() => {
+                failed("Docker did not run the command; why is not told, because something in it looks like a secret")
             }
             Err(error) => ended_by(&error),
         }

@@ -33,7 +33,7 @@ pub async fn prune(host: Arc<Host>) -> Result<(), AgentError> {
     let served = questions.serve(AT_ONCE, AtEnd::Drop, &host.shutdown, |request: PruneRequest| {
         let host = host.clone();
         async move {
-            let pruned = host.prune(request.ids).await;
+            let pruned = host.prune(request).await;
             pruned.map_err(|error| Fault { code: FaultCode::Unavailable, message: error.to_string() })
         }
     });

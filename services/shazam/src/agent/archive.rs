@@ -56,6 +56,11 @@ fn kept(listed: &Listed) -> Option<Kept> {
     Some(Kept { fleet, container, docker_id: listed.id.clone(), until })
 }
 
+/// Whether nothing of it runs, and nobody has paused it.
+pub(super) fn rests(seen: &Container) -> bool {
+    matches!(seen.state, State::Created | State::Exited | State::Dead)
+}
+
 impl Host {
     /// Stops a container and keeps it for a while, under another name.
     pub(super) async fn put_aside(
@@ -119,8 +124,7 @@ impl Host {
     /// Compares what is kept with what is there, and removes what was kept long enough. What runs again by another hand's
     /// wish stays.
     pub(super) async fn look_at_kept(&self, listed: &[Listed]) -> Result<(), EngineError> {
-        let there: BTreeMap<&str, (&Listed, Kept)> =
-            listed.iter().filter_map(|it| Some((it.name.as_str(), (it, kept(it)?)))).collect();
+        let there: BTreeMap<&str, Kept> = listed.iter().filter_map(|it| Some((it.name.as_str(), kept(it)?))).collect();
         let gone: Vec<_> = self
             .kept()
             .iter()
@@ -131,9 +135,10 @@ impl Host {
             self.tell_let_go(&name, &it, ArchiveEnd::Seen).await;
         }
         let now = clock::now();
-        for (name, (listed, it)) in there {
+        for (name, it) in there {
             self.tell_kept(name, &it, None).await;
-            if it.until <= now && listed.state != State::Running {
+            // Looked at once more: somebody may have started it since.
+            if it.until <= now && self.engine.inspect(&it.docker_id).await?.is_some_and(|seen| rests(&seen)) {
                 self.let_go(name, &it, ArchiveEnd::Expired).await?;
             }
         }
@@ -146,7 +151,7 @@ impl Host {
             let Some(it) = kept(&listed) else { continue };
             let Some(seen) = self.engine.inspect(&it.docker_id).await? else { continue };
             let has_it = seen.shown.volumes.values().any(|it| it.as_volume().is_some_and(|it| it == volume));
-            if seen.state != State::Running && has_it {
+            if rests(&seen) && has_it {
                 self.let_go(&listed.name, &it, ArchiveEnd::Volume).await?;
             }
         }

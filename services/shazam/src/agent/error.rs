@@ -53,6 +53,24 @@ pub enum StepError {
         /// Who has it.
         container: String,
     },
+    /// Something that is not of the fleet's containers has a volume.
+    #[error("`{container}` has volume `{volume}` as well, and is not one of the fleet's containers: remove it first")]
+    VolumeShared {
+        /// The descriptor's name.
+        volume: String,
+        /// Its name in Docker.
+        container: String,
+    },
+    /// There is too little time left.
+    #[error(
+        "volume `{volume}` was copied to snapshot {saved}, which took too long to fill it again in the time that is left: nothing was changed"
+    )]
+    TooLittleTime {
+        /// The descriptor's name.
+        volume: String,
+        /// The copy.
+        saved: String,
+    },
     /// A volume was emptied, and could not be filled again.
     #[error("volume `{volume}` is not whole ({why}): restore it again; what it had is in its snapshot {saved}")]
     NotWhole {

@@ -57,6 +57,8 @@ pub struct Host {
     kept: Mutex<BTreeMap<String, Kept>>,
     /// Sequence in `OBS` of the newest report.
     pub reported: AtomicU64,
+    /// Held while something is done to a volume by hand: one after the other.
+    pub volumes: tokio::sync::Mutex<()>,
     /// Another one is kept.
     pub kept_changed: Notify,
     /// Id of an image → its digests, for those that containers were made from lately.
@@ -130,6 +132,7 @@ impl Host {
             networks: Mutex::default(),
             kept: Mutex::default(),
             reported: AtomicU64::new(0),
+            volumes: tokio::sync::Mutex::default(),
             kept_changed: Notify::new(),
             digests: Mutex::default(),
             fence: Mutex::new((Uuid::nil(), 0)),

@@ -1,12 +1,13 @@
 //! The image of a container: the recorded one where there is a record, else what its tag leads to on this node, or else in
 //! its registry. Whatever has to be fetched is fetched before anything is stopped.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::{Container, EngineError, ImageInfo};
 use schemas::image::{digest_of, repository};
 use schemas::images::Resolved;
-use schemas::query::{AskedImage, Looked, NowImage, PruneAnswer};
+use schemas::query::{AskedImage, Looked, NowImage, PruneAnswer, PruneRequest};
 use schemas::work::Target;
 
 use super::error::StepError;
@@ -163,9 +164,19 @@ impl Host {
     }
 
     /// Removes images that nothing of ours needs, as far as nobody else has them.
-    pub(super) async fn prune(&self, ids: Vec<String>) -> Result<PruneAnswer, EngineError> {
+    pub(super) async fn prune(&self, request: PruneRequest) -> Result<PruneAnswer, EngineError> {
         let mut answer = PruneAnswer { removed: Vec::new(), kept: Default::default() };
-        for id in ids {
+        let mut spared = BTreeMap::new();
+        for reference in request.spare {
+            if let Some(image) = self.engine.image(&reference).await? {
+                spared.insert(image.id, reference);
+            }
+        }
+        for id in request.ids {
+            if let Some(reference) = spared.get(&id) {
+                answer.kept.insert(id, format!("a task needs it as `{reference}`"));
+                continue;
+            }
             match self.engine.remove_image(&id).await {
                 Ok(_) => answer.removed.push(id),
                 Err(EngineError::Refused { status: 409, message, .. }) => drop(answer.kept.insert(id, message)),

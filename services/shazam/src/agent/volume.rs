@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Container, EngineError, Labels, State};
+use engine::{Container, EngineError, Labels, Scope};
 use schemas::names::{FleetId, Name};
 use schemas::operate::{Operation, Outcome, SnapshotTime};
 use schemas::query::{ActAnswer, ActOnNode};
 use schemas::spec::resource_name;
 use streams::clock;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::act::{ended_by, failed};
+use super::archive::rests;
 use super::error::StepError;
 use super::host::{FLEET, Host, INSTALLATION, Slot, container_name, fleet_of};
 use super::look::Why;
@@ -45,15 +46,20 @@ impl Host {
     }
 
     async fn touch(&self, it: &ActOnNode, deadline: Instant, touched: &mut Touched) -> Result<(), StepError> {
+        let _one_after_the_other = self.volumes.lock().await;
+        self.engine.drop_carriers(&self.carried()).await?;
         let volume = resource_name(&it.fleet, Some(&it.container));
         let snapshot = it.snapshot.as_ref().map(|it| it.of_volume(&volume));
         if it.what == Operation::RemoveVolume {
-            return self.remove_by_hand(&it.fleet, snapshot.as_ref().unwrap_or(&volume)).await;
+            return self.remove_by_hand(it, snapshot.as_ref().unwrap_or(&volume)).await;
         }
         let users = self.users(&volume).await?;
         let mut turns = Vec::new();
-        for (_, slot) in users.0.values() {
-            turns.push(slot.busy.lock().await);
+        for (name, (_, slot)) in &users.0 {
+            let turn = timeout_at(deadline, slot.busy.lock()).await;
+            turns.push(
+                turn.map_err(|_| EngineError::Slow { what: format!("a turn at `{name}`"), within: it.within.into() })?,
+            );
         }
         self.none_runs(it, &users).await?;
         match snapshot {
@@ -62,8 +68,10 @@ impl Host {
         }
     }
 
-    async fn remove_by_hand(&self, fleet: &FleetId, name: &str) -> Result<(), StepError> {
-        if self.has_volume(fleet, name).await? {
+    async fn remove_by_hand(&self, it: &ActOnNode, name: &str) -> Result<(), StepError> {
+        if self.has_volume(&it.fleet, name).await? {
+            // Before anything that is only kept goes.
+            self.nobody_else_has(it, name, &Users(BTreeMap::new())).await?;
             self.let_go_of_volume(name).await?;
             // Docker itself refuses one that a container still has, whoever's that is.
             self.engine.remove_volume(name).await?;
@@ -117,9 +125,16 @@ impl Host {
         if !self.has_volume(&it.fleet, from).await? {
             return Err(EngineError::NotFound { what: format!("volume `{from}`") }.into());
         }
+        self.nobody_else_has(it, volume, users).await?;
+        let (begun, left) = (Instant::now(), deadline.saturating_duration_since(Instant::now()));
         if self.has_volume(&it.fleet, volume).await? {
             self.save(&it.fleet, volume, deadline, touched).await?;
         }
+        let saved = touched.made.as_ref().map_or_else(|| from.to_owned(), ToString::to_string);
+        if begun.elapsed() > left / 2 {
+            return Err(StepError::TooLittleTime { volume: it.container.to_string(), saved });
+        }
+        self.nobody_else_has(it, volume, users).await?;
         self.let_go_of_volume(volume).await?;
         for (seen, slot) in users.0.values() {
             let Some((fleet, container)) = self.own(seen) else { continue };
@@ -128,7 +143,6 @@ impl Host {
             self.tell_removed(slot, &fleet, &container, &seen.id, None, Why::Step(it.cause)).await;
         }
         self.engine.remove_volume(volume).await?;
-        let saved = touched.made.as_ref().map_or_else(|| from.to_owned(), ToString::to_string);
         let filled = async {
             self.engine.ensure_volume(volume, &self.labels(&it.fleet, Some(&it.container))).await?;
             self.copy(from, volume, deadline).await
@@ -144,8 +158,12 @@ impl Host {
     }
 
     async fn copy(&self, from: &str, to: &str, deadline: Instant) -> Result<u64, EngineError> {
-        let labels = Labels::from([(INSTALLATION.to_owned(), self.installation.to_string())]);
-        self.engine.copy_volume(from, to, &labels, deadline.saturating_duration_since(Instant::now())).await
+        self.engine.copy_volume(from, to, &self.carried(), deadline.saturating_duration_since(Instant::now())).await
+    }
+
+    /// The labels of what carries files.
+    fn carried(&self) -> Labels {
+        Labels::from([(INSTALLATION.to_owned(), self.installation.to_string())])
     }
 
     /// Whether there is such a volume; one that is not this fleet's is in the way.
@@ -177,11 +195,29 @@ impl Host {
         Ok(Users(users))
     }
 
+    /// Whether nothing else on the host has a volume: a stranger's container, a task's, or one that is kept and was started.
+    async fn nobody_else_has(&self, it: &ActOnNode, volume: &str, users: &Users) -> Result<(), StepError> {
+        for listed in self.engine.list(&Scope::default()).await? {
+            let ours = listed.labels.get(INSTALLATION).is_some_and(|it| *it == self.installation.to_string());
+            if users.0.contains_key(&listed.name) {
+                continue;
+            }
+            let Some(seen) = self.engine.inspect(&listed.id).await? else { continue };
+            let has_it = seen.shown.volumes.values().any(|it| it.as_volume().is_some_and(|it| it == volume));
+            // What is only kept goes with the volume.
+            let kept = ours && fleet_of(&seen.labels).is_some() && self.own(&seen).is_none() && rests(&seen);
+            if has_it && !kept {
+                return Err(StepError::VolumeShared { volume: it.container.to_string(), container: seen.name });
+            }
+        }
+        Ok(())
+    }
+
     /// Looks once more, now that nobody else has a turn at them.
     async fn none_runs(&self, it: &ActOnNode, users: &Users) -> Result<(), StepError> {
         for (seen, _) in users.0.values() {
             let now = self.engine.inspect(&seen.id).await?;
-            let runs = now.is_some_and(|it| !matches!(it.state, State::Created | State::Exited | State::Dead));
+            let runs = now.is_some_and(|it| !rests(&it));
             if let Some((_, container)) = self.own(seen).filter(|_| runs) {
                 let (volume, container) = (it.container.to_string(), container.to_string());
                 return Err(StepError::VolumeInUse { volume, container });

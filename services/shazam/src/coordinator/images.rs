@@ -4,7 +4,7 @@
 //! Answers `req.shazam.update`; asks `req.shazam.images.<node>` and `req.shazam.prune.<node>` beside everything else, so
 //! that a slow registry holds nobody up; writes `image.updated`, `image.outdated` and `image.pruned`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use schemas::descriptors::{ImagePolicy, OldImages};
@@ -298,9 +298,9 @@ impl Coordinator {
     pub(super) fn let_go(&mut self) {
         while let Some(id) = self.looks.settled.pop_first() {
             for (node, ids) in needless(&self.fleets, &id) {
-                let (bus, fleet) = (self.bus.clone(), id.clone());
+                let (bus, fleet, spare) = (self.bus.clone(), id.clone(), of_tasks(&self.fleets));
                 self.looks.under_way.push(Box::pin(async move {
-                    let answer = bus.prune_images(&node, &PruneRequest { ids }, PRUNE).await;
+                    let answer = bus.prune_images(&node, &PruneRequest { ids, spare }, PRUNE).await;
                     Came::Pruned(fleet, node, answer)
                 }));
             }
@@ -369,6 +369,16 @@ fn needless(fleets: &BTreeMap<FleetId, Fleet>, id: &FleetId) -> BTreeMap<NodeNam
         by_node.entry(node.clone()).or_default().push(id.clone());
     }
     by_node
+}
+
+/// What tasks begin with at any time, in whatever fleet.
+fn of_tasks(fleets: &BTreeMap<FleetId, Fleet>) -> Vec<String> {
+    let images = |fleet: &Fleet| {
+        let desired = &fleet.desired;
+        desired.tasks.values().filter_map(|task| spec::resolve(&task.image, desired).ok()).collect::<Vec<_>>()
+    };
+    let all: BTreeSet<String> = fleets.values().flat_map(images).collect();
+    all.into_iter().collect()
 }
 
 async fn deliver(asked: Asked<UpdateImages>, answer: Result<UpdateAnswer, Fault>) {

@@ -171,11 +171,16 @@ impl Coordinator {
                 format!("snapshot {} is not known to be whole: whoever made it was not heard of again", thing);
             return fault(FaultCode::Conflict, message);
         }
-        let user =
-            fleet.desired.containers.iter().find(|(_, container)| container.mounted().any(|it2| *it2 == it.container));
-        if let (Operation::RemoveVolume, None, Some((user, _))) = (it.what, &it.snapshot, user) {
-            let message =
-                format!("nothing was removed: containers/{user}.json mounts it: take that out by a push first");
+        if let (Operation::RemoveVolume, None, Some(user)) = (it.what, &it.snapshot, mounting(fleet, &it.container)) {
+            let message = format!("nothing was removed: {user}.json mounts it: take that out by a push first");
+            return fault(FaultCode::Conflict, message);
+        }
+        let held = fleet.holds.iter().find(|(name, hold)| !hold.stopped && has_volume(fleet, name, &it.container));
+        if let (Operation::RestoreVolume, Some((user, _))) = (it.what, held) {
+            let message = format!(
+                "nothing was done: `{user}` has the volume and is on hold: `fleetlog hold end container {user}` first, \
+                 then `fleetlog stop {user}`"
+            );
             return fault(FaultCode::Conflict, message);
         }
         if !self.nodes.is_there(Some(&seen.node), std::time::Instant::now()) {
@@ -298,9 +303,7 @@ impl Coordinator {
         actor: &str,
     ) -> Result<(), CoordinatorError> {
         let held = self.fleets.get(fleet).map(|fleet| {
-            let mounts =
-                |name: &Name| fleet.desired.containers.get(name).is_some_and(|it| it.mounted().any(|it| it == volume));
-            let stopped = fleet.holds.iter().filter(|(name, hold)| hold.stopped && mounts(name));
+            let stopped = fleet.holds.iter().filter(|(name, hold)| hold.stopped && has_volume(fleet, name, volume));
             stopped.map(|(name, hold)| (name.clone(), hold.id)).collect::<Vec<_>>()
         });
         for (container, hold) in held.unwrap_or_default() {
@@ -330,6 +333,19 @@ impl Coordinator {
     fn told(&self, operated: Operated, said: Option<Said>) -> OperateAnswer {
         OperateAnswer { position: self.position, event: OperatorActed::after(operated.id), operated, said }
     }
+}
+
+/// Whether a container's descriptor mounts a volume.
+fn has_volume(fleet: &Fleet, container: &Name, volume: &Name) -> bool {
+    fleet.desired.containers.get(container).is_some_and(|it| it.mounted().any(|it| it == volume))
+}
+
+/// A descriptor that mounts a volume, such as `containers/db` or `tasks/dump`.
+fn mounting(fleet: &Fleet, volume: &Name) -> Option<String> {
+    let container = fleet.desired.containers.keys().find(|name| has_volume(fleet, name, volume));
+    let task = || fleet.desired.tasks.iter().find(|(_, it)| it.volumes.values().any(|it| it == volume));
+    let container = container.map(|name| format!("containers/{name}"));
+    container.or_else(|| task().map(|(name, _)| format!("tasks/{name}")))
 }
 
 /// What is wrong with how it is asked for.

@@ -144,9 +144,10 @@ impl Opening {
                 Some((used, line)) => {
                     let line = line.map(|text| text.strip_suffix(b"\n").unwrap_or(text).to_vec());
                     self.pack += used;
-                    return Ok(line);
+                    // By where it ends, and not by how much has come: pieces are as the network cuts them.
+                    return if self.pack > LIMIT { Err(OpeningError::TooLong) } else { Ok(line) };
                 }
-                None if self.pack > LIMIT || self.bytes.len() > LIMIT => return Err(OpeningError::TooLong),
+                None if self.bytes.len() > LIMIT => return Err(OpeningError::TooLong),
                 None => match intake.next().await? {
                     Some(piece) => self.bytes.extend_from_slice(&piece),
                     None => return Err(OpeningError::Nonsense("it ends before its list of refs does")),
@@ -169,7 +170,11 @@ mod tests {
 
     async fn read(bytes: &[u8]) -> Result<Opening, OpeningError> {
         // A byte at a time: lines come in whatever pieces.
-        let pieces: Vec<_> = bytes.iter().map(|byte| Ok::<_, std::io::Error>(vec![*byte])).collect();
+        read_in(bytes, 1).await
+    }
+
+    async fn read_in(bytes: &[u8], size: usize) -> Result<Opening, OpeningError> {
+        let pieces: Vec<_> = bytes.chunks(size).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
         let body = Body::from_stream(stream::iter(pieces));
         Opening::read(&mut Intake::new(body, Encoding::Plain, Duration::from_secs(5))).await
     }
@@ -206,5 +211,17 @@ mod tests {
         many.extend(b"0000");
         let opening = read(&many).await.unwrap();
         assert_eq!((opening.excess, opening.options.len()), (Some(Excess::Options), OPTIONS));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_is_so_in_whatever_pieces_it_comes() {
+        let mut many = command("refs/heads/main\0report-status");
+        while many.len() <= LIMIT {
+            many.extend(command(&format!("refs/heads/{}", "x".repeat(200))));
+        }
+        many.extend(b"0000");
+        for size in [1_000, 64 << 10, many.len()] {
+            assert_eq!(read_in(&many, size).await.unwrap().excess, Some(Excess::Bytes), "pieces of {size}");
+        }
     }
 }

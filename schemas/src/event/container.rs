@@ -126,7 +126,7 @@ pub struct ArchiveRemoved {
 pub enum ArchiveEnd {
     /// Its time was over.
     Expired,
-    /// A volume of it was removed.
+    /// A volume of it was removed, or made anew from a snapshot.
     Volume,
     /// Another hand removed it.
     Seen,

@@ -41,7 +41,7 @@ struct Line {
     class: Option<VolumeClass>,
     docker: String,
     node: NodeName,
-    mounted_by: Vec<Name>,
+    mounted_by: Vec<String>,
     snapshots: Vec<SnapshotTime>,
 }
 
@@ -92,10 +92,12 @@ fn lines(fleet: &Fleet) -> Vec<Line> {
         let any = snapshots.last().map(|it| it.of_volume(docker));
         let seen = [Some(docker.to_owned()), any].into_iter().flatten();
         let seen = seen.filter_map(|it| fleet.observed.volumes.get(&it)).find(|it| it.exists)?;
-        let mounts = fleet.desired.containers.iter().filter(|(_, it)| it.mounted().any(|it| *it == name));
+        let containers = fleet.desired.containers.iter().filter(|(_, it)| it.mounted().any(|it| *it == name));
+        let tasks = fleet.desired.tasks.iter().filter(|(_, it)| it.volumes.values().any(|it| *it == name));
+        let containers = containers.map(|(name, _)| name.to_string());
         Some(Line {
             class: fleet.desired.volumes.get(&name).map(|it| it.class),
-            mounted_by: mounts.map(|(name, _)| name.clone()).collect(),
+            mounted_by: containers.chain(tasks.map(|(name, _)| format!("tasks/{name}"))).collect(),
             node: seen.node.clone(),
             docker: docker.to_owned(),
             snapshots,

@@ -110,6 +110,10 @@ async fn a_volume_that_a_descriptor_mounts_stays_and_one_that_none_mounts_goes()
     assert!(matches!(&refused, AskError::Fault(it) if it.code == FaultCode::Conflict), "{refused:?}");
     let none = ask(&platform, Operation::RemoveVolume, "other", None).await.unwrap_err();
     assert!(matches!(&none, AskError::Fault(it) if it.code == FaultCode::NotFound), "{none:?}");
+    let task = json!({ "image": "tool:1", "steps": [{ "run": ["true"] }], "volumes": { "/data": "data" } });
+    platform.succeeds(&json!({ "volumes/data.json": {}, "tasks/dump.json": task })).await;
+    let refused = ask(&platform, Operation::RemoveVolume, "data", None).await.unwrap_err();
+    assert!(matches!(&refused, AskError::Fault(it) if it.message.contains("tasks/dump.json")), "{refused:?}");
     platform.succeeds(&json!({ "volumes/data.json": { "class": "persistent" } })).await;
     assert!(platform.engine.volume(VOLUME).await.unwrap().is_some());
     // What is kept of the container for a while goes with it.

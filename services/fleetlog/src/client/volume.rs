@@ -23,7 +23,7 @@ struct Line {
     name: Name,
     class: Option<String>,
     node: NodeName,
-    mounted_by: Vec<Name>,
+    mounted_by: Vec<String>,
     snapshots: Vec<SnapshotTime>,
 }
 
@@ -91,16 +91,12 @@ fn list(how: &FleetOptions) -> Result<(), Failure> {
     if page.volumes.is_empty() {
         return out::line(&format!("{fleet} has no volumes"));
     }
-    let names = |all: &[Name]| match all {
-        [] => "-".to_owned(),
-        some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    };
+    let listed = |all: &[String]| if all.is_empty() { "-".to_owned() } else { all.join(", ") };
     let mut table = vec![["VOLUME", "CLASS", "NODE", "MOUNTED BY", "SNAPSHOTS"].map(str::to_owned).to_vec()];
     for it in page.volumes {
         let snapshots: Vec<_> = it.snapshots.iter().map(ToString::to_string).collect();
-        let snapshots = if snapshots.is_empty() { "-".to_owned() } else { snapshots.join(", ") };
         let class = it.class.unwrap_or_else(|| "no descriptor".to_owned());
-        table.push(vec![it.name.to_string(), class, it.node.to_string(), names(&it.mounted_by), snapshots]);
+        table.push(vec![it.name.to_string(), class, it.node.to_string(), listed(&it.mounted_by), listed(&snapshots)]);
     }
     out::table("", &table)
 }

@@ -61,6 +61,11 @@ pub(super) fn rests(seen: &Container) -> bool {
     matches!(seen.state, State::Created | State::Exited | State::Dead)
 }
 
+/// Whether a volume of this name in Docker is mounted in it.
+pub(super) fn has_volume(seen: &Container, volume: &str) -> bool {
+    seen.shown.volumes.values().any(|it| it.as_volume().is_some_and(|it| it == volume))
+}
+
 impl Host {
     /// Stops a container and keeps it for a while, under another name.
     pub(super) async fn put_aside(
@@ -145,13 +150,12 @@ impl Host {
         Ok(())
     }
 
-    /// Removes what is kept and has this volume: it goes with the volume's data, as a push allowed.
+    /// Removes what is kept and has this volume, which is about to go or to be made anew: Docker keeps one that anything has.
     pub(super) async fn let_go_of_volume(&self, volume: &str) -> Result<(), EngineError> {
         for listed in self.engine.list(&self.scope()).await? {
             let Some(it) = kept(&listed) else { continue };
             let Some(seen) = self.engine.inspect(&it.docker_id).await? else { continue };
-            let has_it = seen.shown.volumes.values().any(|it| it.as_volume().is_some_and(|it| it == volume));
-            if rests(&seen) && has_it {
+            if rests(&seen) && has_volume(&seen, volume) {
                 self.let_go(&listed.name, &it, ArchiveEnd::Volume).await?;
             }
         }

@@ -14,7 +14,7 @@ use streams::clock;
 use tokio::time::{Instant, timeout_at};
 
 use super::act::{ended_by, failed};
-use super::archive::rests;
+use super::archive::{has_volume, rests};
 use super::error::StepError;
 use super::host::{FLEET, Host, INSTALLATION, Slot, container_name, fleet_of};
 use super::look::Why;
@@ -69,7 +69,7 @@ impl Host {
     }
 
     async fn remove_by_hand(&self, it: &ActOnNode, name: &str) -> Result<(), StepError> {
-        if self.has_volume(&it.fleet, name).await? {
+        if self.is_there(&it.fleet, name).await? {
             // Before anything that is only kept goes.
             self.nobody_else_has(it, name, &Users(BTreeMap::new())).await?;
             self.let_go_of_volume(name).await?;
@@ -87,9 +87,7 @@ impl Host {
         deadline: Instant,
         touched: &mut Touched,
     ) -> Result<(), StepError> {
-        if !self.has_volume(fleet, volume).await? {
-            return Err(EngineError::NotFound { what: format!("volume `{volume}`") }.into());
-        }
+        self.must_be_there(fleet, volume).await?;
         let mut labels = self.labels(fleet, None);
         labels.insert(SNAPSHOT_OF.to_owned(), volume.to_owned());
         let mut time = clock::now();
@@ -122,19 +120,19 @@ impl Host {
         deadline: Instant,
         touched: &mut Touched,
     ) -> Result<(), StepError> {
-        if !self.has_volume(&it.fleet, from).await? {
-            return Err(EngineError::NotFound { what: format!("volume `{from}`") }.into());
-        }
+        self.must_be_there(&it.fleet, from).await?;
         self.nobody_else_has(it, volume, users).await?;
         let (begun, left) = (Instant::now(), deadline.saturating_duration_since(Instant::now()));
-        if self.has_volume(&it.fleet, volume).await? {
+        if self.is_there(&it.fleet, volume).await? {
             self.save(&it.fleet, volume, deadline, touched).await?;
         }
         let saved = touched.made.as_ref().map_or_else(|| from.to_owned(), ToString::to_string);
         if begun.elapsed() > left / 2 {
             return Err(StepError::TooLittleTime { volume: it.container.to_string(), saved });
         }
+        // Both once more: the copy may have taken long, and from here on things go.
         self.nobody_else_has(it, volume, users).await?;
+        self.must_be_there(&it.fleet, from).await?;
         self.let_go_of_volume(volume).await?;
         for (seen, slot) in users.0.values() {
             let Some((fleet, container)) = self.own(seen) else { continue };
@@ -167,13 +165,21 @@ impl Host {
     }
 
     /// Whether there is such a volume; one that is not this fleet's is in the way.
-    async fn has_volume(&self, fleet: &FleetId, name: &str) -> Result<bool, StepError> {
+    async fn is_there(&self, fleet: &FleetId, name: &str) -> Result<bool, StepError> {
         let Some(volume) = self.engine.volume(name).await? else { return Ok(false) };
         let of = volume.labels.get(FLEET).is_some_and(|it| *it == fleet.to_string());
         if self.is_ours(&volume.labels) && of {
             return Ok(true);
         }
         Err(StepError::Stranger { kind: "volume", name: name.to_owned() })
+    }
+
+    /// Docker makes an empty volume of what it does not find.
+    async fn must_be_there(&self, fleet: &FleetId, name: &str) -> Result<(), StepError> {
+        match self.is_there(fleet, name).await? {
+            true => Ok(()),
+            false => Err(EngineError::NotFound { what: format!("volume `{name}`") }.into()),
+        }
     }
 
     /// Whose a container under its own name is.
@@ -186,8 +192,7 @@ impl Host {
         let mut users = BTreeMap::new();
         for listed in self.engine.list(&self.scope()).await? {
             let Some(seen) = self.engine.inspect(&listed.id).await? else { continue };
-            let has_it = seen.shown.volumes.values().any(|it| it.as_volume().is_some_and(|it| it == volume));
-            if has_it && self.own(&seen).is_some() {
+            if has_volume(&seen, volume) && self.own(&seen).is_some() {
                 let slot = self.slot(&seen.name);
                 users.insert(seen.name.clone(), (seen, slot));
             }
@@ -198,15 +203,14 @@ impl Host {
     /// Whether nothing else on the host has a volume: a stranger's container, a task's, or one that is kept and was started.
     async fn nobody_else_has(&self, it: &ActOnNode, volume: &str, users: &Users) -> Result<(), StepError> {
         for listed in self.engine.list(&Scope::default()).await? {
-            let ours = listed.labels.get(INSTALLATION).is_some_and(|it| *it == self.installation.to_string());
             if users.0.contains_key(&listed.name) {
                 continue;
             }
             let Some(seen) = self.engine.inspect(&listed.id).await? else { continue };
-            let has_it = seen.shown.volumes.values().any(|it| it.as_volume().is_some_and(|it| it == volume));
             // What is only kept goes with the volume.
-            let kept = ours && fleet_of(&seen.labels).is_some() && self.own(&seen).is_none() && rests(&seen);
-            if has_it && !kept {
+            let ours = self.is_ours(&seen.labels) && fleet_of(&seen.labels).is_some();
+            let is_kept = ours && self.own(&seen).is_none() && rests(&seen);
+            if has_volume(&seen, volume) && !is_kept {
                 return Err(StepError::VolumeShared { volume: it.container.to_string(), container: seen.name });
             }
         }

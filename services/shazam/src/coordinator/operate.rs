@@ -126,71 +126,15 @@ impl Coordinator {
             let message = format!("there is no fleet `{}`: GET /v1/fleets lists them", it.fleet);
             return fault(FaultCode::NotFound, message);
         };
-        if it.what.is_of_volume() {
-            return self.can_touch(fleet, it);
-        }
-        let Some(seen) = seen(fleet, &it.container) else {
-            let message = format!("`{}` has no container `{}` that is there", it.fleet, it.container);
-            return fault(FaultCode::NotFound, message);
-        };
-        if let Some(message) = misused(it) {
-            return fault(FaultCode::BadRequest, message);
-        }
-        if !self.nodes.is_there(Some(&seen.node), std::time::Instant::now()) {
-            return fault(FaultCode::Unavailable, format!("nothing was done: node {} is away", seen.node));
+        let (node, within) = if it.what.is_of_volume() { can_touch(fleet, it)? } else { can_reach(fleet, it)? };
+        if !self.nodes.is_there(Some(&node), std::time::Instant::now()) {
+            return fault(FaultCode::Unavailable, format!("nothing was done: node {node} is away"));
         }
         if self.under_way.waiting.len() >= AT_ONCE {
             let message = format!("nothing was done: {AT_ONCE} operations are under way; try again");
             return fault(FaultCode::Unavailable, message);
         }
-        let grace = fleet.desired.containers.get(&it.container).map_or(Span::seconds(10), |it| it.stop.grace);
-        let within = match it.what {
-            Operation::Exec => it.within.unwrap_or(EXEC),
-            _ => Span(grace.0 + BESIDE_GRACE.0),
-        };
-        Ok((seen.node.clone(), within))
-    }
-
-    /// The same of what is asked about a volume.
-    fn can_touch(&self, fleet: &Fleet, it: &Operate) -> Result<(NodeName, Span), Fault> {
-        let fault = |code, message: String| Err(Fault { code, message });
-        if let Some(message) = misused(it) {
-            return fault(FaultCode::BadRequest, message);
-        }
-        let docker = resource_name(&it.fleet, Some(&it.container));
-        let thing = it.snapshot.as_ref().map_or(docker.clone(), |it| it.of_volume(&docker));
-        let Some(seen) = fleet.observed.volumes.get(&thing).filter(|it| it.exists) else {
-            let message = match &it.snapshot {
-                Some(time) => format!("volume `{}` of `{}` has no snapshot {time}", it.container, it.fleet),
-                None => format!("`{}` has no volume `{}` that is there", it.fleet, it.container),
-            };
-            return fault(FaultCode::NotFound, format!("{message}: `fleetlog volume ls` shows what there is"));
-        };
-        if it.what == Operation::RestoreVolume && !fleet.snapshots.contains_key(&thing) {
-            let message =
-                format!("snapshot {} is not known to be whole: whoever made it was not heard of again", thing);
-            return fault(FaultCode::Conflict, message);
-        }
-        if let (Operation::RemoveVolume, None, Some(user)) = (it.what, &it.snapshot, mounting(fleet, &it.container)) {
-            let message = format!("nothing was removed: {user}.json mounts it: take that out by a push first");
-            return fault(FaultCode::Conflict, message);
-        }
-        let held = fleet.holds.iter().find(|(name, hold)| !hold.stopped && has_volume(fleet, name, &it.container));
-        if let (Operation::RestoreVolume, Some((user, _))) = (it.what, held) {
-            let message = format!(
-                "nothing was done: `{user}` has the volume and is on hold: `fleetlog hold end container {user}` first, \
-                 then `fleetlog stop {user}`"
-            );
-            return fault(FaultCode::Conflict, message);
-        }
-        if !self.nodes.is_there(Some(&seen.node), std::time::Instant::now()) {
-            return fault(FaultCode::Unavailable, format!("nothing was done: node {} is away", seen.node));
-        }
-        if self.under_way.waiting.len() >= AT_ONCE {
-            let message = format!("nothing was done: {AT_ONCE} operations are under way; try again");
-            return fault(FaultCode::Unavailable, message);
-        }
-        Ok((seen.node.clone(), LONGEST_EXEC))
+        Ok((node, within))
     }
 
     /// What is stopped is held from before its stop on, and what is started no longer from before its start.
@@ -333,6 +277,58 @@ impl Coordinator {
     fn told(&self, operated: Operated, said: Option<Said>) -> OperateAnswer {
         OperateAnswer { position: self.position, event: OperatorActed::after(operated.id), operated, said }
     }
+}
+
+/// Where a container is that something is to be done to, and how long that may take.
+fn can_reach(fleet: &Fleet, it: &Operate) -> Result<(NodeName, Span), Fault> {
+    let fault = |code, message: String| Err(Fault { code, message });
+    let Some(seen) = seen(fleet, &it.container) else {
+        let message = format!("`{}` has no container `{}` that is there", it.fleet, it.container);
+        return fault(FaultCode::NotFound, message);
+    };
+    if let Some(message) = misused(it) {
+        return fault(FaultCode::BadRequest, message);
+    }
+    let grace = fleet.desired.containers.get(&it.container).map_or(Span::seconds(10), |it| it.stop.grace);
+    let within = match it.what {
+        Operation::Exec => it.within.unwrap_or(EXEC),
+        _ => Span(grace.0 + BESIDE_GRACE.0),
+    };
+    Ok((seen.node.clone(), within))
+}
+
+/// Where a volume is that something is to be done to, and how long that may take.
+fn can_touch(fleet: &Fleet, it: &Operate) -> Result<(NodeName, Span), Fault> {
+    let fault = |code, message: String| Err(Fault { code, message });
+    if let Some(message) = misused(it) {
+        return fault(FaultCode::BadRequest, message);
+    }
+    let docker = resource_name(&it.fleet, Some(&it.container));
+    let thing = it.snapshot.as_ref().map_or(docker.clone(), |it| it.of_volume(&docker));
+    let Some(seen) = fleet.observed.volumes.get(&thing).filter(|it| it.exists) else {
+        let message = match &it.snapshot {
+            Some(time) => format!("volume `{}` of `{}` has no snapshot {time}", it.container, it.fleet),
+            None => format!("`{}` has no volume `{}` that is there", it.fleet, it.container),
+        };
+        return fault(FaultCode::NotFound, format!("{message}: `fleetlog volume ls` shows what there is"));
+    };
+    if it.what == Operation::RestoreVolume && !fleet.snapshots.contains_key(&thing) {
+        let message = format!("snapshot {} is not known to be whole: whoever made it was not heard of again", thing);
+        return fault(FaultCode::Conflict, message);
+    }
+    if let (Operation::RemoveVolume, None, Some(user)) = (it.what, &it.snapshot, mounting(fleet, &it.container)) {
+        let message = format!("nothing was removed: {user}.json mounts it: take that out by a push first");
+        return fault(FaultCode::Conflict, message);
+    }
+    let held = fleet.holds.iter().find(|(name, hold)| !hold.stopped && has_volume(fleet, name, &it.container));
+    if let (Operation::RestoreVolume, Some((user, _))) = (it.what, held) {
+        let message = format!(
+            "nothing was done: `{user}` has the volume and is on hold: `fleetlog hold end container {user}` first, \
+                 then `fleetlog stop {user}`"
+        );
+        return fault(FaultCode::Conflict, message);
+    }
+    Ok((seen.node.clone(), LONGEST_EXEC))
 }
 
 /// Whether a container's descriptor mounts a volume.

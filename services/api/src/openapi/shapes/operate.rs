@@ -60,7 +60,7 @@ pub(super) fn all() -> Value {
             "class": { "enum": ["persistent", "ephemeral", "shared", null], "description": "null: it has no descriptor any more" },
             "docker": { "type": "string", "description": "its name in Docker" },
             "node": text(),
-            "mounted_by": { "type": "array", "items": text(), "description": "containers whose descriptor mounts it" },
+            "mounted_by": { "type": "array", "items": text(), "description": "containers whose descriptor mounts it, and tasks as `tasks/<name>`" },
             "snapshots": { "type": "array", "items": { "type": "string" }, "description": "when they were made, oldest first" },
         })),
         "Holds": page("holds", "Hold"),

@@ -4,21 +4,16 @@
 
 mod support;
 
-use std::time::Duration;
-
 use schemas::event::{Data, Event, ImageUpdated};
 use schemas::fleet::{Rollout, RolloutStatus};
 use schemas::images::{Resolved, VERSIONS};
 use schemas::plan::Action;
-use schemas::query::{Fault, FaultCode, UpdateAnswer, UpdateImages};
+use schemas::query::{FaultCode, UpdateImages};
 use serde_json::{Value, json};
-use streams::{AskError, clock};
+use streams::clock;
 use uuid::Uuid;
 
-use self::support::{Platform, eventually_true, shop};
-
-/// Longer than the tries take that a registry is given.
-const LIMIT: Duration = Duration::from_secs(40);
+use self::support::{Platform, shop};
 
 const IMAGE: &str = "r:5000/app:1";
 
@@ -30,22 +25,6 @@ fn with(files: &Value, key: &str, value: Value) -> Value {
     let mut files = files.clone();
     files["containers/a.json"][key] = value;
     files
-}
-
-/// Asks as `ann`; again while nobody is there to answer, as a client does.
-async fn ask(platform: &Platform, question: UpdateImages) -> Result<UpdateAnswer, Fault> {
-    let mut answer = None;
-    eventually_true("somebody answers", async || {
-        match platform.bus.ask(&question, LIMIT).await {
-            Ok(good) => answer = Some(Ok(good)),
-            Err(AskError::Fault(fault)) => answer = Some(Err(fault)),
-            Err(AskError::NobodyThere { .. }) => return false,
-            Err(error) => panic!("{error}"),
-        }
-        true
-    })
-    .await;
-    answer.unwrap()
 }
 
 fn update(container: Option<&str>) -> UpdateImages {
@@ -94,11 +73,11 @@ async fn a_tag_that_moves_changes_nothing_until_somebody_asks() {
     assert_eq!(rollout.steps[0].step.action, Action::Recreate);
     assert_eq!((image_of(&platform, "a").await, recorded(&platform, "a")), (one.clone(), record.clone()));
 
-    let plan = ask(&platform, UpdateImages { only_plan: true, ..update(None) }).await.unwrap();
+    let plan = platform.ask(&UpdateImages { only_plan: true, ..update(None) }).await.unwrap();
     assert_eq!((plan.event, plan.images.len(), plan.unchanged), (None, 1, 0));
     assert!(of_kind(&platform, "fleetlog.image.updated.v1").is_empty());
     let question = update(None);
-    let answer = ask(&platform, question.clone()).await.unwrap();
+    let answer = platform.ask(&question).await.unwrap();
     let moved = &answer.images[&"a".parse().unwrap()];
     assert_eq!(moved.from.as_ref(), Some(&record));
     let rollout = ended(&platform, answer.rollout.unwrap()).await;
@@ -113,8 +92,8 @@ async fn a_tag_that_moves_changes_nothing_until_somebody_asks() {
     let planned = of_kind(&platform, "fleetlog.rollout.planned.v1").pop().unwrap();
     assert_eq!((planned.id, planned.cause), (ImageUpdated::leads_to(question.id), Some(question.id)));
     // The same key again is the same update; another one finds nothing.
-    assert_eq!(ask(&platform, question).await.unwrap().rollout, answer.rollout);
-    let none = ask(&platform, update(Some("a"))).await.unwrap();
+    assert_eq!(platform.ask(&question).await.unwrap().rollout, answer.rollout);
+    let none = platform.ask(&update(Some("a"))).await.unwrap();
     assert_eq!((none.event, none.images.len(), none.unchanged), (None, 0, 1));
     assert!(platform.succeeds(&changed).await.steps.is_empty());
 
@@ -136,7 +115,7 @@ async fn an_image_of_the_node_alone_is_held_by_its_id_and_never_looked_for_elsew
     platform.engine.build_image("tool:1", "again");
     platform.succeeds(&with(&files, "env", json!({ "A": "b" }))).await;
     assert_eq!(image_of(&platform, "a").await, one);
-    let answer = ask(&platform, update(None)).await.unwrap();
+    let answer = platform.ask(&update(None)).await.unwrap();
     assert_eq!(ended(&platform, answer.rollout.unwrap()).await.status, RolloutStatus::Succeeded);
     assert_ne!(image_of(&platform, "a").await, one);
     // Nothing that is there already was built, or fetched, by us: it stays.
@@ -149,15 +128,15 @@ async fn what_cannot_be_updated_is_told_and_nothing_changes() {
     let platform = Platform::start().await;
     platform.engine.push_image(IMAGE, "one");
     platform.succeeds(&app()).await;
-    let fault = ask(&platform, update(Some("b"))).await.unwrap_err();
+    let fault = platform.ask(&update(Some("b"))).await.unwrap_err();
     assert_eq!(fault.code, FaultCode::NotFound);
     assert!(fault.message.contains("no container `b`"), "{fault}");
     platform.engine.set_registry_fault(Some("503 Service Unavailable"));
-    let fault = ask(&platform, update(None)).await.unwrap_err();
+    let fault = platform.ask(&update(None)).await.unwrap_err();
     assert_eq!(fault.code, FaultCode::Conflict);
     assert!(fault.message.contains("nothing was updated") && fault.message.contains(IMAGE), "{fault}");
     let none = UpdateImages { fleet: "acme/none".parse().unwrap(), ..update(None) };
-    assert_eq!(ask(&platform, none).await.unwrap_err().code, FaultCode::NotFound);
+    assert_eq!(platform.ask(&none).await.unwrap_err().code, FaultCode::NotFound);
     assert!(of_kind(&platform, "fleetlog.image.updated.v1").is_empty());
     platform.stop().await;
 }
@@ -171,12 +150,12 @@ async fn an_update_outlives_its_coordinator() {
     platform.engine.push_image(IMAGE, "two");
     // The coordinator dies between what was asked for and its plan.
     let question = update(None);
-    let answer = ask(&platform, question.clone()).await.unwrap();
+    let answer = platform.ask(&question).await.unwrap();
     platform.kill_halves().await;
     platform.start_halves().await;
     assert_eq!(ended(&platform, answer.rollout.unwrap()).await.status, RolloutStatus::Succeeded);
     assert_ne!(image_of(&platform, "a").await, one);
-    assert_eq!(ask(&platform, question).await.unwrap().rollout, answer.rollout);
+    assert_eq!(platform.ask(&question).await.unwrap().rollout, answer.rollout);
     platform.stop().await;
 }
 
@@ -251,7 +230,7 @@ async fn images_that_nothing_needs_go_and_a_strangers_stay() {
     let mut all = vec![first.clone()];
     for n in 1..=VERSIONS + 2 {
         platform.engine.push_image(IMAGE, &n.to_string());
-        let answer = ask(&platform, update(None)).await.unwrap();
+        let answer = platform.ask(&update(None)).await.unwrap();
         assert_eq!(ended(&platform, answer.rollout.unwrap()).await.status, RolloutStatus::Succeeded);
         all.push(image_of(&platform, "a").await);
         if n == VERSIONS {

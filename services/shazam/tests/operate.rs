@@ -13,12 +13,10 @@ use schemas::operate::{Operation, Outcome};
 use schemas::query::{Fault, FaultCode, HoldAnswer, HoldAsk, HoldRequest, Operate, OperateAnswer};
 use schemas::units::Span;
 use serde_json::{Value, json};
-use streams::{AskError, Question, clock};
+use streams::clock;
 use uuid::Uuid;
 
 use self::support::{Platform, eventually_true, shop};
-
-const LIMIT: Duration = Duration::from_secs(20);
 
 /// The container that everything here is done to, in Docker.
 const A: &str = "acme.shop.a";
@@ -26,22 +24,6 @@ const A: &str = "acme.shop.a";
 fn files(image: &str) -> Value {
     json!({ "fleet.json": { "drift": "heal" }, "containers/a.json": { "image": image },
         "containers/b.json": { "image": image } })
-}
-
-/// Asks again while nobody is there to answer, as a client does.
-async fn ask<Q: Question>(platform: &Platform, question: &Q) -> Result<Q::Answer, Fault> {
-    let mut answer = None;
-    eventually_true("somebody answers", async || {
-        match platform.bus.ask(question, LIMIT).await {
-            Ok(good) => answer = Some(Ok(good)),
-            Err(AskError::Fault(fault)) => answer = Some(Err(fault)),
-            Err(AskError::NobodyThere { .. }) => return false,
-            Err(error) => panic!("{error}"),
-        }
-        true
-    })
-    .await;
-    answer.unwrap()
 }
 
 fn operation(what: Operation, id: Uuid) -> Operate {
@@ -64,12 +46,12 @@ fn exec(command: &[&str]) -> Operate {
 }
 
 async fn operate(platform: &Platform, what: Operation) -> OperateAnswer {
-    ask(platform, &operation(what, clock::new_id())).await.unwrap()
+    platform.ask(&operation(what, clock::new_id())).await.unwrap()
 }
 
 async fn hold(platform: &Platform, ask_for: HoldAsk) -> Result<HoldAnswer, Fault> {
     let (fleet, container, id) = (shop(), "a".parse().unwrap(), clock::new_id());
-    ask(platform, &HoldRequest { fleet, container, ask: ask_for, id, actor: "ann".to_owned() }).await
+    platform.ask(&HoldRequest { fleet, container, ask: ask_for, id, actor: "ann".to_owned() }).await
 }
 
 fn of_kind(platform: &Platform, kind: &str) -> Vec<Event> {
@@ -90,7 +72,7 @@ async fn a_restart_is_done_once_and_the_log_says_who_and_why() {
     platform.succeeds(&files("tool:1")).await;
     let before = platform.engine.inspect(A).await.unwrap().unwrap();
     let question = operation(Operation::Restart, clock::new_id());
-    let answer = ask(&platform, &question).await.unwrap();
+    let answer = platform.ask(&question).await.unwrap();
     assert_eq!(answer.operated.end.as_ref().unwrap().outcome, Outcome::Done, "{answer:#?}");
     let after = platform.engine.inspect(A).await.unwrap().unwrap();
     assert_eq!((after.id, after.state), (before.id, State::Running));
@@ -108,7 +90,7 @@ async fn a_restart_is_done_once_and_the_log_says_who_and_why() {
         .await;
     assert_eq!(of_kind(&platform, "container.stopped")[0].cause, Some(question.id));
     // The same key again is the same restart.
-    let again = ask(&platform, &question).await.unwrap();
+    let again = platform.ask(&question).await.unwrap();
     assert_eq!((again.event, again.operated), (answer.event, answer.operated));
     assert_eq!(of_kind(&platform, "operator.asked").len(), 1);
     platform.stop().await;
@@ -120,12 +102,12 @@ async fn a_command_tells_what_it_wrote_and_the_log_does_not() {
     platform.succeeds(&files("tool:1")).await;
     let ends = Executed { exit_code: 3, stdout: b"deep secret".into(), stderr: b"oops".into(), cut: false };
     platform.engine.on_exec(A, "sh", Some(ends)).unwrap();
-    let answer = ask(&platform, &exec(&["sh", "-c", "PGPASSWORD=x; TOKEN=hunter2 psql"])).await.unwrap();
+    let answer = platform.ask(&exec(&["sh", "-c", "PGPASSWORD=x; TOKEN=hunter2 psql"])).await.unwrap();
     let (end, said) = (answer.operated.end.unwrap(), answer.said.unwrap());
     assert_eq!((end.outcome, end.exit_code), (Outcome::Failed, Some(3)));
     assert_eq!((said.stdout.as_str(), said.stderr.as_str(), said.cut), ("deep secret", "oops", false));
     assert_eq!(answer.operated.command, ["sh"], "what may be a secret is not told");
-    ask(&platform, &exec(&["sh", "-c", "ls"])).await.unwrap();
+    platform.ask(&exec(&["sh", "-c", "ls"])).await.unwrap();
     let told: Vec<_> = of_kind(&platform, "operator.acted").into_iter().map(|it| it.data.to_value()).collect();
     assert_eq!((&told[0]["command"], &told[1]["command"]), (&json!(["sh"]), &json!(["sh", "-c", "ls"])));
     let log = platform.events().iter().map(|it| it.data.to_value().to_string()).collect::<String>();
@@ -135,7 +117,7 @@ async fn a_command_tells_what_it_wrote_and_the_log_does_not() {
     // One that never ends: nobody knows what came of it.
     platform.engine.on_exec(A, "sleep", None).unwrap();
     let question = Operate { within: Some(Span(200)), ..exec(&["sleep"]) };
-    let end = ask(&platform, &question).await.unwrap().operated.end.unwrap();
+    let end = platform.ask(&question).await.unwrap().operated.end.unwrap();
     assert_eq!((end.outcome, end.exit_code), (Outcome::Unknown, None));
     platform.stop().await;
 }
@@ -145,7 +127,7 @@ async fn what_cannot_be_done_is_refused_and_leaves_no_event() {
     let platform = Platform::start().await;
     platform.succeeds(&files("tool:1")).await;
     let refused = async |question: Operate, code: FaultCode, words: &str| {
-        let fault = ask(&platform, &question).await.unwrap_err();
+        let fault = platform.ask(&question).await.unwrap_err();
         assert!(fault.code == code && fault.message.contains(words), "{fault:?}");
     };
     let other = Operate { container: "z".parse().unwrap(), ..operation(Operation::Stop, clock::new_id()) };
@@ -169,7 +151,7 @@ async fn what_cannot_be_done_is_refused_and_leaves_no_event() {
     // Docker says no: that was asked for, and failed.
     platform.engine.exit(A, 1).unwrap();
     platform.engine.stop(A, None, Duration::ZERO).await.unwrap();
-    let end = ask(&platform, &exec(&["ls"])).await.unwrap().operated.end.unwrap();
+    let end = platform.ask(&exec(&["ls"])).await.unwrap().operated.end.unwrap();
     assert_eq!(end.outcome, Outcome::Failed);
     assert!(end.error.unwrap().contains("is not running"));
     platform.stop().await;
@@ -271,7 +253,7 @@ async fn what_was_under_way_when_the_platform_died_is_said_to_be_unknown() {
     assert_eq!((acted.cause, acted.actor.as_str()), (Some(question.id), "ann"));
     let Data::OperatorActed(it) = &acted.data else { panic!("{acted:#?}") };
     assert_eq!(it.outcome, Outcome::Unknown);
-    let again = ask(&platform, &question).await.unwrap();
+    let again = platform.ask(&question).await.unwrap();
     assert_eq!(again.operated.end.unwrap().outcome, Outcome::Unknown);
     assert_eq!(platform.engine.executed(A).unwrap().len(), 1, "it ran once");
     platform.stop().await;

@@ -4,18 +4,14 @@
 
 mod support;
 
-use std::time::Duration;
-
 use schemas::event::{Data, Draft, Event, RolloutRetried, Scope};
 use schemas::fleet::{Rollout, RolloutStatus};
 use schemas::query::{Fault, FaultCode, RetryAnswer, RetryRollout};
 use serde_json::{Value, json};
-use streams::{AskError, Expected, clock};
+use streams::{Expected, clock};
 use uuid::Uuid;
 
-use self::support::{Platform, eventually_true, shop};
-
-const LIMIT: Duration = Duration::from_secs(20);
+use self::support::{Platform, shop};
 
 /// A fleet whose only container has an image that is not there yet.
 fn later() -> Value {
@@ -29,21 +25,10 @@ async fn fails(platform: &Platform, files: &Value) -> Rollout {
     rollout
 }
 
-/// Asks as `ann`; again while nobody is there to answer, as a client does.
+/// Asks as `ann`.
 async fn retry(platform: &Platform, rollout: Uuid, id: Uuid) -> Result<RetryAnswer, Fault> {
     let question = RetryRollout { fleet: shop(), rollout, id, actor: "ann".to_owned() };
-    let mut answer = None;
-    eventually_true("somebody answers", async || {
-        match platform.bus.ask(&question, LIMIT).await {
-            Ok(good) => answer = Some(Ok(good)),
-            Err(AskError::Fault(fault)) => answer = Some(Err(fault)),
-            Err(AskError::NobodyThere { .. }) => return false,
-            Err(error) => panic!("{error}"),
-        }
-        true
-    })
-    .await;
-    answer.unwrap()
+    platform.ask(&question).await
 }
 
 async fn ended(platform: &Platform, id: Uuid) -> Rollout {

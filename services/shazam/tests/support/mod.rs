@@ -10,11 +10,11 @@ use schemas::descriptors::{Desired, File, Files};
 use schemas::event::{Data, DesiredRolledBack, Draft, Event, GitPushed, Scope};
 use schemas::fleet::{Fleet, Rollout, RolloutStatus};
 use schemas::names::FleetId;
-use schemas::query::{FleetAnswer, FleetLine, FleetRequest, FleetsAnswer, FleetsRequest};
+use schemas::query::{Fault, FleetAnswer, FleetLine, FleetRequest, FleetsAnswer, FleetsRequest};
 use schemas::spec::DigestKey;
 use serde_json::Value;
 use shazam::{Agent, AgentConfig, Coordinator};
-use streams::{Bus, Expected, Projection, Server, ServerConfig, Users, View, clock};
+use streams::{AskError, Bus, Expected, Projection, Question, Server, ServerConfig, Users, View, clock};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -219,6 +219,25 @@ impl Platform {
         let position = self.bus.append(&draft, Expected::At(line)).await.unwrap();
         self.view.at_least(position, LIMIT).await.unwrap();
         position
+    }
+
+    /// Asks, again while nobody is there to answer, as a client does; longer than a registry is tried. Afterwards
+    /// everything is seen that the log has of it.
+    #[allow(dead_code, reason = "each test file uses its part of the harness")]
+    pub async fn ask<Q: Question>(&self, question: &Q) -> Result<Q::Answer, Fault> {
+        let mut answer = None;
+        eventually_true("somebody answers", async || {
+            match self.bus.ask(question, 2 * LIMIT).await {
+                Ok(good) => answer = Some(Ok(good)),
+                Err(AskError::Fault(fault)) => answer = Some(Err(fault)),
+                Err(AskError::NobodyThere { .. }) => return false,
+                Err(error) => panic!("{error}"),
+            }
+            true
+        })
+        .await;
+        self.view.at_least(self.bus.head().await.unwrap(), LIMIT).await.unwrap();
+        answer.unwrap()
     }
 
     pub fn fleet<R>(&self, look: impl FnOnce(&Fleet) -> R) -> R {

@@ -53,7 +53,7 @@ pub fn names(faults: &[Fault]) -> Vec<String> {
 }
 
 /// Whether Docker's socket lies at this path of the node, or below it.
-fn holds_docker(path: &str) -> bool {
+pub(crate) fn holds_docker(path: &str) -> bool {
     let parts = |path: &'static str| path.split('/').filter(|it| !it.is_empty() && *it != ".");
     let seen: Vec<&str> = path.split('/').filter(|it| !it.is_empty() && *it != ".").collect();
     ["/var/run/docker.sock", "/run/docker.sock"].into_iter().any(|socket| {

@@ -4,9 +4,9 @@ mod git;
 mod images;
 mod logs;
 mod monitor;
+mod neighbours;
 mod operate;
 mod policy;
-mod ports;
 mod profiles;
 mod pulls;
 mod registry;
@@ -23,11 +23,11 @@ pub use self::images::{
 };
 pub use self::logs::{DrainAnswer, DrainRequest, LogsAnswer, LogsReplayRequest, LogsRequest};
 pub use self::monitor::{Family, ScrapeAnswer, ScrapeRequest, ScrapeTarget, Series, TargetsAnswer, TargetsRequest};
+pub use self::neighbours::{NeighboursAnswer, NeighboursRequest};
 pub use self::operate::{
     ActAnswer, ActOnNode, HoldAnswer, HoldAsk, HoldRequest, LONGEST_EXEC, Operate, OperateAnswer, SAID, Said,
 };
 pub use self::policy::{PolicyAnswer, PolicyRequest, SetPolicy};
-pub use self::ports::{PortsAnswer, PortsRequest};
 pub use self::profiles::{
     CreateProfile, CreateToken, Done, EraseProfile, Expiry, Mail, MemberLine, MembersAnswer, MembersRequest,
     NotAnAddress, ProfileLine, ProfileMade, ProfilesAnswer, ProfilesRequest, RevokeToken, SetMail, SetMember,

@@ -1,4 +1,4 @@
-//! Host ports across fleets: what clashes with what, on which node, and who is named.
+//! Host ports and paths across fleets: what clashes with what, on which node, and who is named.
 #![allow(clippy::unwrap_used, reason = "helpers are part of the tests")]
 
 use expect_test::{Expect, expect};
@@ -117,4 +117,75 @@ fn a_fleet_runs_where_it_is_bound_to() {
     let bound = fleet("acme/till", &[("nodes/n.json", r#"{ "agent": "n1" }"#)]);
     assert_eq!(node_of(&bound).unwrap().as_str(), "n1");
     assert_eq!(node_of(&fleet("acme/till", &[])), None);
+}
+
+fn mounts(volumes: &str) -> String {
+    format!("{{ \"image\": \"x:1\",\n  \"volumes\": {{ {volumes} }} }}")
+}
+
+/// The codes and places of what a tree that mounts `volumes` clashes with, where another fleet mounts `theirs`.
+fn mounted(volumes: &str, theirs: &str) -> Vec<String> {
+    let other = fleet("acme/till", &[("containers/front.json", &mounts(theirs))]);
+    let checked = tree(&[("containers/web.json", &mounts(volumes))]);
+    let all = held(&other);
+    let asked: Vec<Held> = in_the_way(&wanted(&checked.desired), &all).into_iter().cloned().collect();
+    let faults = clashes(&checked, None, &asked, Some(&Who::admin()));
+    assert_eq!(clashes(&checked, None, &all, Some(&Who::admin())), faults);
+    faults.iter().map(|it| format!("{} {}", it.code.as_str(), it.seen)).collect()
+}
+
+#[test]
+fn a_path_that_two_fleets_write_to_is_a_fault_of_the_later_one() {
+    let other = fleet(
+        "acme/till",
+        &[
+            (
+                "containers/front.json",
+                &mounts(r#""/a": { "host": "/srv/media" }, "/b": { "host": "/etc", "read_only": true }"#),
+            ),
+            ("nodes/n.json", r#"{ "agent": "n1" }"#),
+        ],
+    );
+    let ours = r#""/in": { "host": "/srv/media/films/" }, "/conf": { "host": "/etc" }, "/data": "data""#;
+    let checked = tree(&[("containers/web.json", &mounts(ours)), ("volumes/data.json", "{}")]);
+    let faults = clashes(&checked, Some(&"n1".parse().unwrap()), &held(&other), Some(&viewer_of("acme")));
+    expect![[r#"
+        containers/web.json:2:23: path `/srv/media/films` of node `n1` is written to by container `front` of fleet `acme/till` as well (`/srv/media`)
+          expected: a path that no other fleet writes to there
+          hint: say "read_only": true, or where both mean to share it "shared": true, also in `acme/till`
+        1 fault in 1 file"#]]
+    .assert_eq(&report(&faults));
+    assert_eq!(clashes(&checked, Some(&"n2".parse().unwrap()), &held(&other), None), []);
+}
+
+#[test]
+fn a_path_is_taken_with_all_that_lies_in_it() {
+    let of = |path: &str| format!(r#""/x": {{ "host": "{path}" }}"#);
+    let taken = |ours: &str, theirs: &str| !mounted(&of(ours), &of(theirs)).is_empty();
+    for (ours, theirs) in
+        [("/srv/a", "/srv/a"), ("/srv//a/./", "/srv/a"), ("/srv/a/b/c", "/srv/a"), ("/srv", "/srv/a"), ("/", "/srv")]
+    {
+        assert!(taken(ours, theirs) && taken(theirs, ours), "{ours} {theirs}");
+    }
+    for (ours, theirs) in [("/srv/a", "/srv/ab"), ("/srv/a-b", "/srv/a/b"), ("/srv/a", "/opt/a")] {
+        assert!(!taken(ours, theirs) && !taken(theirs, ours), "{ours} {theirs}");
+    }
+    // Nothing in there is a file that is written.
+    for both in ["/var/run/docker.sock", "/dev", "/dev/dri", "/sys/fs/cgroup", "/proc"] {
+        assert!(!taken(both, both), "{both}");
+    }
+    assert!(taken("/devices", "/devices"));
+}
+
+#[test]
+fn a_path_is_shared_only_where_both_say_so() {
+    let said = r#""/x": { "host": "/srv/a", "shared": true }"#;
+    let not = r#""/x": { "host": "/srv/a" }"#;
+    assert_eq!(mounted(said, said), Vec::<String>::new());
+    assert_eq!((mounted(said, not).len(), mounted(not, said).len()), (1, 1));
+    // One mount that says so does not speak for the other.
+    let one = format!(r#"{said}, "/y": {{ "host": "/srv/a/b" }}"#);
+    assert_eq!(mounted(&one, said).len(), 1);
+    let reads = r#""/x": { "host": "/srv/a", "read_only": true }"#;
+    assert_eq!(mounted(reads, not), Vec::<String>::new());
 }

@@ -232,7 +232,7 @@ fn desired() -> impl Strategy<Value = Desired> {
 fn mounts(volume: Option<&Name>, size: usize) -> BTreeMap<String, Mount> {
     let (size, read_only) = (size as u64, size.is_multiple_of(2));
     let mut mounts = BTreeMap::from([
-        ("/host".to_owned(), Mount::Host { host: "/srv".to_owned(), read_only }),
+        ("/host".to_owned(), Mount::Host { host: "/srv".to_owned(), read_only, shared: !read_only }),
         ("/tmp".to_owned(), Mount::Tmpfs { tmpfs: Size(size) }),
     ]);
     mounts.extend(volume.map(|it| ("/data".to_owned(), Mount::volume(it.clone()))));

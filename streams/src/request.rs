@@ -50,9 +50,9 @@ impl Question for FleetsRequest {
     const SUBJECT: &'static str = "req.registry.fleets";
 }
 
-impl Question for schemas::query::PortsRequest {
-    type Answer = schemas::query::PortsAnswer;
-    const SUBJECT: &'static str = "req.registry.ports";
+impl Question for schemas::query::NeighboursRequest {
+    type Answer = schemas::query::NeighboursAnswer;
+    const SUBJECT: &'static str = "req.registry.neighbours";
 }
 
 impl Question for PastRequest {

@@ -150,7 +150,8 @@ fn full_mount(source: &Source, mount: &Node, faults: &mut Vec<Fault>) {
         (None, _) => fault(mount, "a mount of nothing".to_owned(), ONE_OF),
         (Some((first, _)), Some((second, node))) => fault(node, format!("`{second}` beside `{first}`"), ONE_OF),
         (Some((kind, _)), None) => {
-            for (key, fits) in [("subpath", &["volume"][..]), ("read_only", &["volume", "host"])] {
+            for (key, fits) in [("subpath", &["volume"][..]), ("shared", &["host"]), ("read_only", &["volume", "host"])]
+            {
                 if let Some(node) = mount.get(key).filter(|_| !fits.contains(&kind)) {
                     let expected = format!("`{key}` beside `{}` only", fits.join("` or `"));
                     fault(node, format!("`{key}` beside `{kind}`"), &expected);

@@ -33,6 +33,8 @@ pub enum Mount<V = Name> {
         host: String,
         /// Whether the container may only read it.
         read_only: bool,
+        /// Whether other fleets that say so too may write to it as well. Docker knows nothing of it.
+        shared: bool,
     },
     /// A file system in memory that is gone when the container ends.
     Tmpfs {
@@ -82,19 +84,22 @@ pub(super) struct FullMount<V> {
     /// Whether the container may only read it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     read_only: bool,
+    /// Of a path of the node: whether other fleets that say so too may write to it as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    shared: bool,
 }
 
 impl<V> TryFrom<WrittenMount<V>> for Mount<V> {
     type Error = &'static str;
 
     fn try_from(written: WrittenMount<V>) -> Result<Self, Self::Error> {
-        let FullMount { volume, host, tmpfs, subpath, read_only } = match written {
+        let FullMount { volume, host, tmpfs, subpath, read_only, shared } = match written {
             WrittenMount::Volume(volume) => return Ok(Self::volume(volume)),
             WrittenMount::Full(full) => full,
         };
         match (volume, host, tmpfs) {
             (Some(volume), None, None) => Ok(Self::Volume { volume, subpath, read_only }),
-            (None, Some(host), None) => Ok(Self::Host { host, read_only }),
+            (None, Some(host), None) => Ok(Self::Host { host, read_only, shared }),
             (None, None, Some(tmpfs)) => Ok(Self::Tmpfs { tmpfs }),
             _ => Err(ONE_OF),
         }
@@ -103,13 +108,15 @@ impl<V> TryFrom<WrittenMount<V>> for Mount<V> {
 
 impl<V> From<Mount<V>> for WrittenMount<V> {
     fn from(mount: Mount<V>) -> Self {
-        let empty = FullMount { volume: None, host: None, tmpfs: None, subpath: None, read_only: false };
+        let empty = FullMount { volume: None, host: None, tmpfs: None, subpath: None, read_only: false, shared: false };
         match mount {
             Mount::Volume { volume, subpath: None, read_only: false } => Self::Volume(volume),
             Mount::Volume { volume, subpath, read_only } => {
                 Self::Full(FullMount { volume: Some(volume), subpath, read_only, ..empty })
             }
-            Mount::Host { host, read_only } => Self::Full(FullMount { host: Some(host), read_only, ..empty }),
+            Mount::Host { host, read_only, shared } => {
+                Self::Full(FullMount { host: Some(host), read_only, shared, ..empty })
+            }
             Mount::Tmpfs { tmpfs } => Self::Full(FullMount { tmpfs: Some(tmpfs), ..empty }),
         }
     }

@@ -155,14 +155,14 @@ impl Renderer<'_> {
                 subpath: subpath.as_ref().map(|it| self.text(&format!("{pointer}/subpath"), it)),
                 read_only: *read_only,
             },
-            Mount::Host { host, read_only } => {
+            Mount::Host { host, read_only, shared: _ } => {
                 let pointer = format!("{pointer}/host");
                 let host = self.text(&pointer, host);
                 if !host.starts_with('/') || host.split('/').any(|part| part == "..") {
                     let seen = format!("`{host}` is no path of a node");
                     self.fault(&pointer, "bad-mount", seen, "an absolute path without `..`");
                 }
-                Mount::Host { host, read_only: *read_only }
+                Mount::Host { host, read_only: *read_only, shared: false }
             }
             Mount::Tmpfs { tmpfs } => Mount::Tmpfs { tmpfs: *tmpfs },
         }

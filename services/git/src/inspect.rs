@@ -362,7 +362,7 @@ async fn neighbours(
     let trees = branches.values().map(|(_, checked)| checked);
     Neighbours::ask(context, fleet, trees, now.applied).await.map_err(|error| {
         Refused::untold(format!(
-            "cannot plan, as the registry does not tell which host ports other fleets publish: {}\nnothing changed, try \
+            "cannot plan, as the registry does not tell what other fleets have of the node: {}\nnothing changed, try \
              again",
             with_causes(&error)
         ))

@@ -1,23 +1,24 @@
-//! Whom a pushed tree would get in the way of: host ports that other fleets publish on the same node.
+//! Whom a pushed tree would get in the way of: host ports that other fleets publish on the
+//! same node, and paths of it that they write to.
 //!
-//! Asks the registry who publishes them, and Shazam for the node where the log does not know it; writes nothing. A tree
-//! that publishes no port asks nobody.
+//! Asks the registry who has them, and Shazam for the node where the log does not know it; writes nothing. A tree that
+//! wants nothing of its node asks nobody.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use schemas::access::Who;
 use schemas::check::{Checked, Fault};
 use schemas::names::{FleetId, NodeName};
 use schemas::neighbours::{clashes, wanted};
-use schemas::query::{NodesRequest, PortsAnswer, PortsRequest};
+use schemas::query::{NeighboursAnswer, NeighboursRequest, NodesRequest};
 use streams::AskError;
 
 use crate::context::Context;
 
-/// What other fleets publish of what some trees would.
+/// What other fleets have of what some trees want.
 #[derive(Debug, Default)]
 pub(crate) struct Neighbours {
-    answer: Option<PortsAnswer>,
+    answer: Option<NeighboursAnswer>,
     /// Where a fleet runs that is bound to no agent, and of which the log does not know it yet.
     first: Option<NodeName>,
 }
@@ -31,14 +32,14 @@ impl Neighbours {
         min_position: u64,
     ) -> Result<Self, AskError> {
         let trees: Vec<&Checked> = trees.collect();
-        let ports: BTreeMap<_, ()> = trees.iter().flat_map(|it| wanted(&it.desired)).map(|it| (it, ())).collect();
-        if ports.is_empty() {
+        let parts: BTreeSet<_> = trees.iter().flat_map(|it| wanted(&it.desired)).collect();
+        if parts.is_empty() {
             return Ok(Self::default());
         }
-        let (within, ports) = (context.config.limits.ask, ports.into_keys().collect());
+        let (within, parts) = (context.config.limits.ask, parts.into_iter().collect());
         // Pushes of others that this service has seen count.
         let min_position = min_position.max(*context.position.borrow());
-        let answer = context.bus.ask(&PortsRequest { fleet: fleet.clone(), ports, min_position }, within).await?;
+        let answer = context.bus.ask(&NeighboursRequest { fleet: fleet.clone(), parts, min_position }, within).await?;
         let unbound = answer.node.is_none() && trees.iter().any(|it| it.desired.agent().is_none());
         let mut first = None;
         if unbound && !answer.held.is_empty() {

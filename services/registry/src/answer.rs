@@ -6,7 +6,7 @@ use schemas::names::FleetId;
 use schemas::neighbours::node_of;
 use schemas::query::{
     At, Fault, FaultCode, FleetAnswer, FleetRequest, FleetsAnswer, FleetsRequest, HistoryAnswer, HistoryRequest,
-    PastAnswer, PastRequest, PortsAnswer, PortsRequest, VariablesAnswer, VariablesRequest,
+    NeighboursAnswer, NeighboursRequest, PastAnswer, PastRequest, VariablesAnswer, VariablesRequest,
 };
 use streams::{AtEnd, Bus, Question, Questions, with_causes};
 use tokio::task::spawn_blocking;
@@ -65,18 +65,18 @@ impl AboutFleets for FleetsRequest {
     }
 }
 
-impl AboutFleets for PortsRequest {
+impl AboutFleets for NeighboursRequest {
     const FROM: From = From::Memory;
 
     fn min_position(&self) -> u64 {
         self.min_position
     }
 
-    fn look_up(&self, live: &Live) -> Result<PortsAnswer, Fault> {
-        Ok(live.look(|fold| PortsAnswer {
+    fn look_up(&self, live: &Live) -> Result<NeighboursAnswer, Fault> {
+        Ok(live.look(|fold| NeighboursAnswer {
             position: fold.position(),
             node: fold.get(&self.fleet).and_then(|it| node_of(&it)),
-            held: fold.in_the_way(&self.fleet, &self.ports, PortsAnswer::MOST),
+            held: fold.in_the_way(&self.fleet, &self.parts, NeighboursAnswer::MOST),
         }))
     }
 }

@@ -13,8 +13,7 @@ use std::sync::{Arc, OnceLock};
 use schemas::event::{Data, Event};
 use schemas::fleet::{Fleet, Lines};
 use schemas::names::{FleetId, Owner};
-use schemas::neighbours::{self, Held};
-use schemas::spec::Port;
+use schemas::neighbours::{self, Held, Part};
 
 pub(crate) use self::head::Head;
 pub(crate) use self::load::{LoadError, Loaded, LoadedFleet, Stored, StoredRollout, stored_sighting};
@@ -125,11 +124,11 @@ impl Fold {
         self.fleets.get(id).map(|it| it.fleet.clone())
     }
 
-    /// Host ports of other fleets than `asker` that clash with one of `ports`, at most `most`.
-    pub fn in_the_way(&self, asker: &FleetId, ports: &[Port], most: usize) -> Vec<Held> {
+    /// What other fleets than `asker` have of these parts of a node, at most `most`.
+    pub fn in_the_way(&self, asker: &FleetId, parts: &[Part], most: usize) -> Vec<Held> {
         let others = self.fleets.iter().filter(|(id, _)| *id != asker);
         let held = others.flat_map(|(_, known)| known.held.get_or_init(|| neighbours::held(&known.fleet)));
-        neighbours::in_the_way(ports, held).into_iter().take(most).cloned().collect()
+        neighbours::in_the_way(parts, held).into_iter().take(most).cloned().collect()
     }
 
     /// At most `limit` fleets after `after` in the order of their names, and whether there are more.

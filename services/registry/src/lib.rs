@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use schemas::query::{
-    FleetRequest, FleetsRequest, HistoryRequest, PastRequest, PortsRequest, ReplayRequest, VariablesRequest,
+    FleetRequest, FleetsRequest, HistoryRequest, NeighboursRequest, PastRequest, ReplayRequest, VariablesRequest,
 };
 use streams::{Bus, Question, Questions, guarded};
 use tokio::sync::mpsc;
@@ -54,7 +54,7 @@ pub struct Service {
 struct Asked {
     one: Questions<FleetRequest>,
     list: Questions<FleetsRequest>,
-    ports: Questions<PortsRequest>,
+    neighbours: Questions<NeighboursRequest>,
     past: Questions<PastRequest>,
     variables: Questions<VariablesRequest>,
     history: Questions<HistoryRequest>,
@@ -75,7 +75,7 @@ impl Service {
         let asked = Asked {
             one: questions(&bus).await?,
             list: questions(&bus).await?,
-            ports: questions(&bus).await?,
+            neighbours: questions(&bus).await?,
             past: questions(&bus).await?,
             variables: questions(&bus).await?,
             history: questions(&bus).await?,
@@ -112,11 +112,11 @@ impl Service {
         let replay = guarded(&all, replayer.run(asked.replay, &all));
         let one = guarded(&all, answer::all(asked.one, &live, &bus, &all));
         let list = guarded(&all, answer::all(asked.list, &live, &bus, &all));
-        let ports = guarded(&all, answer::all(asked.ports, &live, &bus, &all));
+        let neighbours = guarded(&all, answer::all(asked.neighbours, &live, &bus, &all));
         let past = guarded(&all, answer::all(asked.past, &live, &bus, &all));
         let variables = guarded(&all, answer::all(asked.variables, &live, &bus, &all));
         let history = guarded(&all, answer::all(asked.history, &live, &bus, &all));
-        tokio::try_join!(keep, replay, one, list, ports, past, variables, history).map(drop)
+        tokio::try_join!(keep, replay, one, list, neighbours, past, variables, history).map(drop)
     }
 }
 

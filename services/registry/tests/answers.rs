@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use registry::{Readiness, Service};
 use schemas::event::{Data, Draft, GitPushed, RefUpdate, RolloutPlanned, RolloutSucceeded, Scope};
 use schemas::names::FleetId;
-use schemas::query::{Fault, FaultCode, FleetRequest, FleetsRequest, PortsRequest};
+use schemas::neighbours::Part;
+use schemas::query::{Fault, FaultCode, FleetRequest, FleetsRequest, NeighboursRequest};
 use streams::{AskError, Bus, Expected, Server, ServerConfig, Users, clock};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -221,9 +222,12 @@ async fn host_ports_of_other_fleets_are_told() {
         log.append(fleet, Data::GitPushed(pushed)).await.1
     };
     let asked = async |log: &Log, fleet: &str, min_position| {
-        let ports = vec!["8080:80".parse().unwrap(), "53:53/udp".parse().unwrap()];
-        let answer = log.bus.ask(&PortsRequest { fleet: id(fleet), ports, min_position }, PATIENCE).await.unwrap();
-        let seen = answer.held.iter().map(|it| format!("{} {} {}", it.fleet, it.container, it.port.host));
+        let parts = ["8080:80", "53:53/udp"].map(|it| Part::Port(it.parse().unwrap())).into();
+        let answer = log.bus.ask(&NeighboursRequest { fleet: id(fleet), parts, min_position }, PATIENCE).await.unwrap();
+        let seen = answer.held.iter().map(|it| match &it.part {
+            Part::Port(port) => format!("{} {} {}", it.fleet, it.container, port.host),
+            other => panic!("{other:?}"),
+        });
         (seen.collect::<Vec<_>>(), answer.node)
     };
     publish(&log, "a/shop", r#"["127.0.0.1:8080:80", "8081:80"]"#).await;

@@ -168,7 +168,7 @@ pub const PLAIN: &[PlainEntry] = &[
     signal("beat.<node>", &[Agent], &[Coordinator], "signs of life of one node's agent"),
     question("req.registry.fleet", &[Git, Agent, Tasker, Monitor, Api], &[Registry], "one fleet"),
     question("req.registry.fleets", &[Agent, Api], &[Registry], "a page of fleets"),
-    question("req.registry.ports", &[Git], &[Registry], "which host ports other fleets publish"),
+    question("req.registry.neighbours", &[Git], &[Registry], "which parts of a node other fleets have"),
     question("req.registry.past", &[Git, Tasker, Api], &[Registry], "one fleet as it was"),
     question("req.registry.variables", &[Api], &[Registry], "every value of a fleet, now or then"),
     question("req.registry.history", &[Api], &[Registry], "what one value was, through time"),

@@ -161,7 +161,7 @@ fn mount(path: &str, it: &Mounted<String>) -> Mount {
                 .map(|subpath| MountVolumeOptions { subpath: Some(subpath), ..Default::default() }),
             ..volume_mount(path, volume)
         },
-        Mounted::Host { host, read_only } => Mount {
+        Mounted::Host { host, read_only, shared: _ } => Mount {
             typ: Some(MountType::BIND),
             source: Some(host.clone()),
             target: Some(path.to_owned()),

@@ -242,7 +242,7 @@ fn volumes(host: &HostConfig) -> BTreeMap<String, Mount<String>> {
 fn mount(it: &bollard::models::Mount) -> Option<Mount<String>> {
     let read_only = it.read_only == Some(true);
     Some(match it.typ? {
-        MountType::BIND => Mount::Host { host: it.source.clone()?, read_only },
+        MountType::BIND => Mount::Host { host: it.source.clone()?, read_only, shared: false },
         MountType::TMPFS => Mount::Tmpfs { tmpfs: size(it.tmpfs_options.as_ref()?.size_bytes)? },
         _ => {
             let subpath = it.volume_options.as_ref().and_then(|it| it.subpath.clone());

@@ -80,7 +80,7 @@ pub async fn how_a_container_runs_is_shown(lab: &Lab) {
     let spec = Spec {
         volumes: [
             ("/scratch".to_owned(), Mount::Tmpfs { tmpfs: Size(1 << 20) }),
-            ("/node".to_owned(), Mount::Host { host: "/usr".to_owned(), read_only: true }),
+            ("/node".to_owned(), Mount::Host { host: "/usr".to_owned(), read_only: true, shared: false }),
         ]
         .into(),
         unchecked: true,

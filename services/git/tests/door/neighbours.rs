@@ -1,5 +1,5 @@
-//! Fleets that share a node: a host port that another one publishes is a fault on the deploy branch, and a warning
-//! elsewhere.
+//! Fleets that share a node: a host port that another one publishes, or a path that it writes to, is a fault on the
+//! deploy branch, and a warning elsewhere.
 
 use schemas::access::Who;
 use schemas::query::{Candidate, PlanAnswer, PlanRequest};
@@ -84,7 +84,34 @@ async fn a_push_without_a_port_asks_nobody() {
     bob.push(&["create"], &["main"])
         .await
         .bad()
-        .tells("does not tell which host ports")
+        .tells("does not tell what other fleets have")
         .tells("nothing changed, try again");
     assert!(platform.events("acme/web").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_path_that_another_fleet_writes_to_refuses_the_deploy_branch() {
+    let platform = Platform::started().await;
+    let writes = |path: &str, more: &str| {
+        format!(r#"{{ "image": "demo/tool:1", "volumes": {{ "/in": {{ "host": "{path}"{more} }} }} }}"#)
+    };
+    let bob = Workdir::new(&platform.url("other/till")).await;
+    bob.commit(&[("containers/front.json", &writes("/srv/media", ""))]).await;
+    bob.push(&["create", "no-wait"], &["main"]).await.good();
+    let ann = Workdir::new(&platform.url("acme/shop")).await;
+    ann.commit(&[("containers/web.json", &writes("/srv/media/films", ""))]).await;
+    ann.push(&["create"], &["main"])
+        .await
+        .bad()
+        .tells("containers/web.json:1:47: path `/srv/media/films` of the node is written to by container `front` of fleet `other/till`")
+        .tells("\"read_only\": true");
+    ann.push(&["plan"], &["main"]).await.bad().tells("fleet `other/till`").hides("plan only");
+    ann.commit(&[("containers/web.json", &writes("/srv/media/films", r#", "read_only": true"#))]).await;
+    ann.push(&["create", "no-wait"], &["main"]).await.good().hides("/srv/media");
+    // Both mean it.
+    ann.commit(&[("containers/web.json", &writes("/srv/media", r#", "shared": true"#))]).await;
+    ann.push(&["no-wait"], &["main"]).await.bad().tells("fleet `other/till`");
+    bob.commit(&[("containers/front.json", &writes("/srv/media", r#", "shared": true"#))]).await;
+    bob.push(&["no-wait"], &["main"]).await.good();
+    ann.push(&["no-wait"], &["main"]).await.good().hides("/srv/media");
 }

@@ -16,7 +16,8 @@ use schemas::fleet::Fleet;
 use schemas::names::FleetId;
 use schemas::neighbours;
 use schemas::query::{
-    At, Fault, FaultCode, FleetAnswer, FleetRequest, FleetState, PastAnswer, PastRequest, PortsAnswer, PortsRequest,
+    At, Fault, FaultCode, FleetAnswer, FleetRequest, FleetState, NeighboursAnswer, NeighboursRequest, PastAnswer,
+    PastRequest,
 };
 use schemas::spec::DigestKey;
 use streams::{Access, Bus, Expected, Projection, Server, ServerConfig, Users, View, find_server, provision};
@@ -125,7 +126,7 @@ impl Platform {
         let view = View::new(Fleets::default());
         let (bus, following) = (self.bus.clone(), view.clone());
         self.registry.spawn(async move { following.run(bus, CancellationToken::new()).await.unwrap() });
-        self.answer_ports(view.clone()).await;
+        self.answer_neighbours(view.clone()).await;
         self.answer_past(view.clone()).await;
         let mut questions = self.bus.answer::<FleetRequest>().await.unwrap();
         let (mut open, count) = (self.registry_open.subscribe(), self.registry_asked.clone());
@@ -156,18 +157,18 @@ impl Platform {
         });
     }
 
-    async fn answer_ports(&mut self, view: View<Fleets>) {
-        let mut questions = self.bus.answer::<PortsRequest>().await.unwrap();
+    async fn answer_neighbours(&mut self, view: View<Fleets>) {
+        let mut questions = self.bus.answer::<NeighboursRequest>().await.unwrap();
         self.registry.spawn(async move {
             while let Some(asked) = questions.next().await {
-                let PortsRequest { fleet, ports, min_position } = asked.question.clone();
+                let NeighboursRequest { fleet, parts, min_position } = asked.question.clone();
                 view.at_least(min_position, Duration::from_secs(5)).await.unwrap();
                 let answer = view.read(|fleets, position| {
                     let others = fleets.0.values().filter(|it| it.id != fleet);
                     let held: Vec<_> = others.flat_map(neighbours::held).collect();
-                    let held = neighbours::in_the_way(&ports, &held).into_iter().cloned().collect();
+                    let held = neighbours::in_the_way(&parts, &held).into_iter().cloned().collect();
                     let node = fleets.0.get(&fleet).and_then(neighbours::node_of);
-                    PortsAnswer { position, node, held }
+                    NeighboursAnswer { position, node, held }
                 });
                 asked.reply(Ok(answer)).await.unwrap();
             }

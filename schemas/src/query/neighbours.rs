@@ -1,35 +1,34 @@
-//! What is asked of the registry about host ports.
+//! What is asked of the registry about fleets that share a node.
 
 use serde::{Deserialize, Serialize};
 
 use crate::names::{FleetId, NodeName};
-use crate::neighbours::Held;
-use crate::spec::Port;
+use crate::neighbours::{Held, Part};
 
-/// `req.registry.ports`: which of these host ports other fleets publish, whatever the node.
+/// `req.registry.neighbours`: which of these parts of a node other fleets have, whatever the node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PortsRequest {
-    /// Who asks: its own ports are in nobody's way.
+pub struct NeighboursRequest {
+    /// Who asks: what it has itself is in nobody's way.
     pub fleet: FleetId,
     /// Which.
-    pub ports: Vec<Port>,
+    pub parts: Vec<Part>,
     /// Wait until the registry is there.
     #[serde(default)]
     pub min_position: u64,
 }
 
-/// The answer to [`PortsRequest`].
+/// The answer to [`NeighboursRequest`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PortsAnswer {
+pub struct NeighboursAnswer {
     /// Position of the registry when it answered.
     pub position: u64,
     /// Where the fleet that asks runs, as far as the log knows.
     pub node: Option<NodeName>,
-    /// Those that clash with one of the ports that were asked for; at most [`PortsAnswer::MOST`].
+    /// Those that are in the way of what was asked for; at most [`NeighboursAnswer::MOST`].
     pub held: Vec<Held>,
 }
 
-impl PortsAnswer {
-    /// Ports in one answer at most.
+impl NeighboursAnswer {
+    /// Parts in one answer at most.
     pub const MOST: usize = 1_000;
 }

@@ -285,6 +285,8 @@ data! {
     ContainerCreated(ContainerChange), "fleetlog.container.created.v1", Container;
     ContainerStarted(ContainerChange), "fleetlog.container.started.v1", Container;
     ContainerUpdated(ContainerChange), "fleetlog.container.updated.v1", Container;
+    ContainerPaused(ContainerChange), "fleetlog.container.paused.v1", Container;
+    ContainerUnpaused(ContainerChange), "fleetlog.container.unpaused.v1", Container;
     ContainerHealthy(ContainerChange), "fleetlog.container.healthy.v1", Container;
     ContainerUnhealthy(ContainerChange), "fleetlog.container.unhealthy.v1", Container;
     ContainerStopped(ContainerChange), "fleetlog.container.stopped.v1", Container;

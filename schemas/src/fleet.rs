@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::descriptors::Desired;
+use crate::descriptors::{Desired, is_default};
 use crate::event::StepStatus;
 use crate::images::Images;
 use crate::names::{FleetId, Key, Name, NodeName, Oid};
 use crate::operate::{Hold, Operated};
 use crate::plan::{Action, Reason, Step};
 use crate::spec::Updatable;
+use crate::units::Span;
 use crate::work::Change;
 
 /// A fleet at a position. Never validates and never fails on an accepted event.
@@ -103,6 +104,12 @@ pub struct Observed {
     pub tasks: BTreeMap<Name, ObservedTask>,
 }
 
+/// So many runs in a row that ended soon are a crash loop.
+pub const CRASH_LOOP: u64 = 3;
+
+/// A run that lasts so long is none of a crash loop: twice what Docker waits at most between two.
+pub const LASTING: Span = Span::seconds(120);
+
 /// A container, as it was last seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObservedContainer {
@@ -131,6 +138,12 @@ pub struct ObservedContainer {
     /// Docker's own time when it was started last; 0: nobody saw that.
     #[serde(default)]
     pub started_ns: i64,
+    /// How often Docker had started it again by itself.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub restarts: u64,
+    /// How many runs in a row ended by themselves soon after they began: from [`CRASH_LOOP`] on it is a crash loop.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub crashes: u64,
     /// Docker's own time of the newest change that counted, and which it was.
     pub newest: (i64, Change),
     /// Position of the event that said so.
@@ -173,6 +186,8 @@ pub enum State {
     Created,
     /// Runs.
     Running,
+    /// Runs, but is frozen.
+    Paused,
     /// Ended.
     Exited,
     /// Gone.

@@ -162,6 +162,9 @@ pub struct ContainerReport {
     pub exit_code: Option<i64>,
     /// Whether it was killed for want of memory.
     pub out_of_memory: bool,
+    /// How often Docker started it again by itself.
+    #[serde(default)]
+    pub restarts: u64,
     /// The event `rollout.step` whose work it is, where it is.
     pub cause: Option<Uuid>,
 }
@@ -176,6 +179,10 @@ pub enum Change {
     Started,
     /// Docker was told other limits or another restart policy.
     Updated,
+    /// Its processes are frozen.
+    Paused,
+    /// They go on.
+    Unpaused,
     /// Its check passes.
     Healthy,
     /// Its check fails.

@@ -79,6 +79,7 @@ fn running(files: &Value) -> Fleet {
             checked: false,
             exit_code: None,
             out_of_memory: false,
+            restarts: 0,
         };
         fleet.apply(&event(position, None, Data::ContainerStarted(change)));
     }

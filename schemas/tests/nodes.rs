@@ -94,6 +94,8 @@ fn what_is_on_another_node_is_not_moved() {
         commit: None,
         live: None,
         exit_code: None,
+        restarts: 0,
+        crashes: 0,
         created_ns: 0,
         started_ns: 1,
         newest: (1, Change::Started),

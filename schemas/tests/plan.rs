@@ -131,6 +131,7 @@ fn change(name: &str, at_ns: i64, spec: Option<String>) -> ContainerChange {
         checked: true,
         exit_code: None,
         out_of_memory: false,
+        restarts: 0,
     }
 }
 

@@ -215,6 +215,7 @@ fn changed(index: u64, object: u64) -> anyhow::Result<Data> {
         checked: true,
         exit_code: None,
         out_of_memory: false,
+        restarts: 0,
     };
     Ok(match scatter(index) >> 32 & 3 {
         0 => Data::ContainerStarted(change),

@@ -106,6 +106,7 @@ fn settled(count: usize) -> anyhow::Result<(Fleet, Desired, DigestKey)> {
             checked: false,
             exit_code: None,
             out_of_memory: false,
+            restarts: 0,
         };
         let draft = Draft {
             id: Uuid::nil(),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::descriptors::Drift;
+use crate::descriptors::{Drift, is_default};
 use crate::names::{Name, NodeName, Oid};
 use crate::plan::{Action, Reason};
 use crate::spec::Updatable;
@@ -40,6 +40,9 @@ pub struct ContainerChange {
     /// Whether it was killed for want of memory (`died`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub out_of_memory: bool,
+    /// How often Docker had started it again by itself.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub restarts: u64,
 }
 
 /// Where and when something was seen.

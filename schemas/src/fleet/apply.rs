@@ -1,8 +1,10 @@
 //! The fold: how each event changes a fleet. Events that were accepted are facts, so nothing here validates or fails.
 
+use std::time::Duration;
+
 use super::{
-    Archived, Drifted, Fleet, HealthState, Lines, Observed, ObservedContainer, ObservedTask, ObservedThing, Rollout,
-    RolloutStatus, RolloutStepState, RunStatus, State,
+    Archived, Drifted, Fleet, HealthState, LASTING, Lines, Observed, ObservedContainer, ObservedTask, ObservedThing,
+    Rollout, RolloutStatus, RolloutStepState, RunStatus, State,
 };
 use crate::descriptors::{Changes, Desired, FleetFile};
 use crate::event::{
@@ -93,6 +95,8 @@ impl Fleet {
             Data::ContainerCreated(it) => self.observed.container(event, it, Change::Created),
             Data::ContainerStarted(it) => self.observed.container(event, it, Change::Started),
             Data::ContainerUpdated(it) => self.observed.container(event, it, Change::Updated),
+            Data::ContainerPaused(it) => self.observed.container(event, it, Change::Paused),
+            Data::ContainerUnpaused(it) => self.observed.container(event, it, Change::Unpaused),
             Data::ContainerHealthy(it) => self.observed.container(event, it, Change::Healthy),
             Data::ContainerUnhealthy(it) => self.observed.container(event, it, Change::Unhealthy),
             Data::ContainerStopped(it) => self.observed.container(event, it, Change::Stopped),
@@ -383,6 +387,24 @@ impl ObservedContainer {
     }
 }
 
+/// How many runs in a row have ended by themselves soon after they began. Of runs that nobody saw, because they came too
+/// fast, Docker's count tells.
+fn crashes(known: &ObservedContainer, it: &ContainerChange, change: Change) -> u64 {
+    match change {
+        Change::Stopped => 0,
+        Change::Died => {
+            let runs = it.restarts.saturating_sub(known.restarts).max(1);
+            let each = Duration::from_nanos(it.seen.at_ns.abs_diff(known.started_ns))
+                / u32::try_from(runs).unwrap_or(u32::MAX);
+            match each < Duration::from(LASTING) {
+                true => known.crashes.saturating_add(runs),
+                false => 1,
+            }
+        }
+        _ => known.crashes,
+    }
+}
+
 impl Observed {
     fn container(&mut self, event: &Event, it: &ContainerChange, change: Change) {
         let known = self.containers.get(&it.container);
@@ -390,19 +412,22 @@ impl Observed {
             return;
         }
         let same = known.filter(|known| known.docker_id == it.docker_id);
-        if same.is_none() && change == Change::Updated {
+        // Neither a new run nor a new state of its health.
+        let goes_on = matches!(change, Change::Updated | Change::Paused | Change::Unpaused);
+        if same.is_none() && goes_on {
             return;
         }
         let state = match change {
             Change::Updated => same.map_or(State::Created, |known| known.state),
             Change::Created => State::Created,
-            Change::Started | Change::Healthy | Change::Unhealthy => State::Running,
+            Change::Paused => State::Paused,
+            Change::Started | Change::Unpaused | Change::Healthy | Change::Unhealthy => State::Running,
             Change::Stopped | Change::Died => State::Exited,
             Change::Removed => State::Removed,
         };
         let health = match change {
             Change::Started if it.checked => Some(HealthState::Starting),
-            Change::Updated => same.and_then(|known| known.health),
+            Change::Updated | Change::Paused | Change::Unpaused => same.and_then(|known| known.health),
             Change::Healthy => Some(HealthState::Healthy),
             Change::Unhealthy => Some(HealthState::Unhealthy),
             _ => None,
@@ -420,9 +445,11 @@ impl Observed {
             spec: it.spec.clone().or_else(|| same.and_then(|known| known.spec.clone())),
             commit: it.commit.clone().or_else(|| same.and_then(|known| known.commit.clone())),
             live: it.live.clone().or_else(|| same.and_then(|known| known.live.clone())),
-            exit_code: if change == Change::Updated { same.and_then(|known| known.exit_code) } else { it.exit_code },
+            exit_code: if goes_on { same.and_then(|known| known.exit_code) } else { it.exit_code },
             created_ns: at(Change::Created, |known| known.created_ns),
             started_ns: at(Change::Started, |known| known.started_ns),
+            restarts: it.restarts,
+            crashes: same.map_or(0, |known| crashes(known, it, change)),
             newest: (it.seen.at_ns, change),
             since: event.position,
         };

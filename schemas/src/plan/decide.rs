@@ -199,6 +199,7 @@ fn not_well(container: &Container, seen: &ObservedContainer) -> Option<Reason> {
     match (seen.state, seen.health) {
         (State::Running, Some(HealthState::Unhealthy)) => Some(Reason::observed("health", "unhealthy", "healthy")),
         (State::Running, _) => None,
+        (State::Paused, _) => Some(Reason::observed("state", "paused", "running")),
         // A container that ends with 0 and is not to be started again has done its work.
         (State::Exited, _)
             if seen.exit_code == Some(0) && matches!(container.restart, Restart::No | Restart::OnFailure) =>

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::descriptors::Desired;
+use crate::descriptors::{Desired, is_default};
 use crate::fleet::{Archived, Drifted, Fleet, HealthState, ObservedContainer, ObservedTask, State};
 use crate::images::{History, Outdated, Resolved};
 use crate::names::{FleetId, Name, Oid};
@@ -90,6 +91,11 @@ pub struct ContainerState<'a> {
     pub commit: Option<&'a str>,
     /// How it ended.
     pub exit_code: Option<i64>,
+    /// When it was started last, by its node's clock.
+    pub started: Option<Timestamp>,
+    /// Runs in a row that ended by themselves soon after they began; 0: the newest one did not.
+    #[serde(skip_serializing_if = "is_default")]
+    pub crashes: u64,
     /// Position of the event that said so.
     pub since: u64,
 }
@@ -119,6 +125,11 @@ impl<'a> FleetState<'a> {
 }
 
 impl<'a> ContainerState<'a> {
+    /// When a run began; 0: nobody saw that.
+    pub fn began(started_ns: i64) -> Option<Timestamp> {
+        Some(started_ns).filter(|it| *it > 0).and_then(|it| Timestamp::from_nanosecond(it.into()).ok())
+    }
+
     fn of(it: &'a ObservedContainer) -> Self {
         Self {
             state: it.state,
@@ -128,6 +139,8 @@ impl<'a> ContainerState<'a> {
             docker_id: &it.docker_id,
             commit: it.commit.as_ref().map(Oid::as_str),
             exit_code: it.exit_code,
+            started: ContainerState::began(it.started_ns),
+            crashes: it.crashes,
             since: it.since,
         }
     }

@@ -81,6 +81,7 @@ fn shop() -> Fleet {
         checked: name == "api",
         exit_code: None,
         out_of_memory: false,
+        restarts: 0,
     };
     for name in ["api", "old"] {
         apply(&mut fleet, Data::ContainerCreated(change(name, 1)));

@@ -95,6 +95,11 @@ impl Engine {
         ask!(self, it => it.start(container).await)
     }
 
+    /// Lets a frozen container go on; one that is not frozen stays as it is.
+    pub async fn unpause(&self, container: &str) -> Result<(), EngineError> {
+        ask!(self, it => it.unpause(container).await)
+    }
+
     /// Asks a container to end, with `signal` or else with the one that it was made with, and kills it after `grace`
     /// (Docker counts whole seconds: it is rounded up). Answers once it has ended; one that does not run stays as it is.
     pub async fn stop(&self, container: &str, signal: Option<&str>, grace: Duration) -> Result<(), EngineError> {

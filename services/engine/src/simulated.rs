@@ -134,6 +134,11 @@ impl Simulated {
         Ok(())
     }
 
+    /// Another hand freezes the container's processes.
+    pub fn pause(&self, container: &str) -> Result<(), EngineError> {
+        self.world().freeze(container, true)
+    }
+
     /// The container's process is killed for want of memory.
     pub fn run_out_of_memory(&self, container: &str) -> Result<(), EngineError> {
         let mut world = self.world();

@@ -69,6 +69,35 @@ async fn a_fleet_that_heals_puts_it_right_because_of_what_was_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_that_another_hand_freezes_is_told_and_goes_on_where_it_was() {
+    let mut platform = Platform::start().await;
+    platform.succeeds(&files("report")).await;
+    let started = platform.engine.inspect("acme.shop.a").await.unwrap().unwrap().started_ns;
+    platform.engine.pause("acme.shop.a").unwrap();
+    platform.eventually("it is drifted", |fleet| fleet.drift.len() == 1).await;
+    let why = platform.fleet(|fleet| fleet.drift.values().next().unwrap().reasons[0].told());
+    assert_eq!(why, "state: paused → running");
+    // An agent that starts anew knows it from the log.
+    platform.kill_halves().await;
+    platform.start_halves().await;
+    let rollout = platform.succeeds(&files("heal")).await;
+    assert_eq!(rollout.steps.len(), 1, "{rollout:#?}");
+    platform.eventually("it is over", |fleet| fleet.drift.is_empty()).await;
+    let seen = platform.engine.inspect("acme.shop.a").await.unwrap().unwrap();
+    assert_eq!((seen.state, seen.started_ns), (engine::State::Running, started));
+    // Whoever freezes it thaws it.
+    platform.engine.pause("acme.shop.b").unwrap();
+    platform.eventually_events("both are told", |events| kinds(events, "container.paused") == 2).await;
+    platform.engine.unpause("acme.shop.b").await.unwrap();
+    platform.eventually_events("it goes on", |events| kinds(events, "container.unpaused") == 2).await;
+    platform.stop().await;
+}
+
+fn kinds(events: &[Event], kind: &str) -> usize {
+    events.iter().filter(|it| it.data.kind() == format!("fleetlog.{kind}.v1")).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_never_stays_healed_is_not_healed_in_a_loop() {
     let platform = Platform::start().await;
     platform.succeeds(&files("heal")).await;

@@ -90,13 +90,15 @@ fn general() -> Value {
             })) },
         })),
         "Container": object(json!({
-            "state": { "enum": ["created", "running", "exited"], "description": "Docker's word" },
+            "state": { "enum": ["created", "running", "paused", "exited"], "description": "Docker's word" },
             "health": { "enum": ["starting", "healthy", "unhealthy", null] },
             "node": text(),
             "image": or_null(text()),
             "docker_id": text(),
             "commit": or_null(text()),
             "exit_code": or_null(json!({ "type": "integer" })),
+            "started": { "type": ["string", "null"], "format": "date-time", "description": "when it was started last, by its node's clock" },
+            "crashes": { "type": "integer", "minimum": 0, "description": "runs in a row that ended by themselves within two minutes; absent: none; from 3 on it is a crash loop" },
             "since": count(),
         })),
         "Variables": object(json!({

@@ -30,6 +30,9 @@ pub(super) fn optional<T>(outcome: Result<T, EngineError>) -> Result<Option<T>, 
 /// How Docker says that another container has a name.
 const NAME_IN_USE: &str = "is already in use by container";
 
+/// What Docker says of a container that goes on already.
+pub(super) const NOT_PAUSED: &str = "is not paused";
+
 /// The error of making a container.
 pub(super) fn create(name: &str, image: &str, error: Error) -> EngineError {
     match answer(&error) {

@@ -111,6 +111,16 @@ impl Docker {
         self.connection.call(&what, CALL, call, |error| classify::rename(name, &what, &thing, error)).await
     }
 
+    /// See [`crate::Engine::unpause`].
+    pub async fn unpause(&self, container: &str) -> Result<(), EngineError> {
+        let (what, thing) = (format!("unpause container `{container}`"), format!("container `{container}`"));
+        let call = move |client: bollard::Docker| async move { client.unpause_container(container).await };
+        match self.connection.call(&what, CALL, call, classify::missing(&what, &thing)).await {
+            Err(EngineError::Refused { message, .. }) if message.contains(classify::NOT_PAUSED) => Ok(()),
+            end => end,
+        }
+    }
+
     /// See [`crate::Engine::start`].
     pub async fn start(&self, container: &str) -> Result<(), EngineError> {
         let what = format!("start container `{container}`");

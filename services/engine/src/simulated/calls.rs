@@ -75,6 +75,11 @@ impl Simulated {
         self.arrive().await?.rename(container, name)
     }
 
+    /// See [`crate::Engine::unpause`].
+    pub async fn unpause(&self, container: &str) -> Result<(), EngineError> {
+        self.arrive().await?.freeze(container, false)
+    }
+
     /// See [`crate::Engine::start`].
     pub async fn start(&self, container: &str) -> Result<(), EngineError> {
         self.arrive().await?.start(container)
@@ -85,7 +90,7 @@ impl Simulated {
         let ends_with = {
             let mut world = self.arrive().await?;
             let entry = world.entry(container)?;
-            if entry.seen.state != State::Running {
+            if !matches!(entry.seen.state, State::Running | State::Paused) {
                 return Ok(());
             }
             let signal = signal.unwrap_or(&entry.seen.shown.stop.signal).trim_start_matches("SIG");

@@ -119,6 +119,10 @@ impl World {
         if entry.seen.state == State::Running {
             return Ok(());
         }
+        if entry.seen.state == State::Paused {
+            let message = "cannot start a paused container, try unpause instead".to_owned();
+            return Err(EngineError::Refused { what: format!("start container `{container}`"), status: 500, message });
+        }
         let (name, network) = (entry.seen.name.clone(), entry.network.network.clone());
         let wanted = entry.seen.shown.ports.clone();
         let own = entry.seen.shown.network.is_none();
@@ -158,7 +162,7 @@ impl World {
     pub(super) fn end(&mut self, container: &str, code: i64, asked: bool) -> Result<(), EngineError> {
         let at_ns = self.now();
         let entry = self.entry(container)?;
-        if entry.seen.state != State::Running {
+        if !matches!(entry.seen.state, State::Running | State::Paused) {
             return Ok(());
         }
         let name = entry.seen.name.clone();
@@ -177,6 +181,22 @@ impl World {
         if again {
             self.run(&name)?;
             self.entry(&name)?.seen.restarts += 1;
+        }
+        Ok(())
+    }
+
+    /// Freezes a container that runs, or lets a frozen one go on.
+    pub(super) fn freeze(&mut self, container: &str, freeze: bool) -> Result<(), EngineError> {
+        let (from, to, action) = match freeze {
+            true => (State::Running, State::Paused, Action::Pause),
+            false => (State::Paused, State::Running, Action::Unpause),
+        };
+        let at_ns = self.now();
+        let entry = self.entry(container)?;
+        if entry.seen.state == from {
+            entry.seen.state = to;
+            let name = entry.seen.name.clone();
+            self.tell(&name, action, at_ns, None);
         }
         Ok(())
     }
@@ -227,7 +247,7 @@ impl World {
     }
 
     fn is_taken(&self, port: &Port) -> bool {
-        let running = self.containers.values().filter(|it| it.seen.state == State::Running);
+        let running = self.containers.values().filter(|it| matches!(it.seen.state, State::Running | State::Paused));
         running.flat_map(|it| &it.seen.shown.ports).chain(&self.occupied).any(|it| it.clashes_with(port))
     }
 

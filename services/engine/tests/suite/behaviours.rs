@@ -134,6 +134,28 @@ pub async fn a_container_takes_another_name_unless_that_is_taken(lab: &Lab) {
     assert!(matches!(gone, EngineError::NotFound { .. }), "{gone:?}");
 }
 
+pub async fn a_frozen_container_goes_on_where_it_was_and_can_be_stopped(lab: &Lab) {
+    let name = lab.start("a", &lab.spec()).await;
+    let before = lab.seen(&name).await;
+    let mut wakes = lab.engine.events(&lab.scope()).await.unwrap();
+    lab.pause(&name).await;
+    while wakes.next().await.unwrap().action != Action::Pause {}
+    let paused = lab.seen(&name).await;
+    assert_eq!((paused.state, paused.started_ns, &paused.exit_code), (State::Paused, before.started_ns, &None));
+    let refused = lab.engine.start(&name).await.unwrap_err();
+    assert!(matches!(refused, EngineError::Refused { .. }), "{refused:?}");
+    // Twice is as once.
+    lab.engine.unpause(&name).await.unwrap();
+    lab.engine.unpause(&name).await.unwrap();
+    while wakes.next().await.unwrap().action != Action::Unpause {}
+    assert_eq!((lab.seen(&name).await.state, lab.seen(&name).await.started_ns), (State::Running, before.started_ns));
+    lab.pause(&name).await;
+    lab.engine.stop(&name, None, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(lab.seen(&name).await.state, State::Exited);
+    let gone = lab.engine.unpause(&lab.name("gone")).await.unwrap_err();
+    assert!(matches!(gone, EngineError::NotFound { .. }), "{gone:?}");
+}
+
 pub async fn a_container_can_join_anothers_network_or_none(lab: &Lab) {
     let first = lab.start("first", &lab.spec()).await;
     let nowhere = NetworkAttachment { network: String::new(), alias: String::new() };

@@ -178,6 +178,14 @@ impl Lab {
         }
     }
 
+    /// Another hand freezes the container's processes.
+    pub async fn pause(&self, container: &str) {
+        match &self.kind {
+            Kind::Simulated(simulated) => simulated.pause(container).unwrap(),
+            Kind::Docker(real) => real.pause(container).await,
+        }
+    }
+
     pub async fn ignore_term(&self, container: &str) {
         if let Kind::Simulated(simulated) = &self.kind {
             simulated.on_signal(container, "TERM", None).unwrap();

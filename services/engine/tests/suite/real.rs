@@ -101,6 +101,10 @@ impl Real {
         (code == Some(0)).then_some(text)
     }
 
+    pub async fn pause(&self, container: &str) {
+        self.client.pause_container(container).await.unwrap();
+    }
+
     pub async fn shell(&self, container: &str, script: &str) {
         let output = self.output(container, &["sh", "-c", script]).await;
         assert!(output.is_some(), "`{script}` failed in {container}");

@@ -1,7 +1,10 @@
 //! `fleetlog state`: what a fleet should be, and what it is.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use jiff::Timestamp;
+use schemas::fleet::{CRASH_LOOP, LASTING};
 use schemas::image::short;
 use schemas::names::FleetId;
 use schemas::operate::Hold;
@@ -108,11 +111,33 @@ pub fn containers(state: &Value) -> Vec<Vec<String>> {
             Some("exited") => format!("exited ({})", seen["exit_code"]),
             Some(state) => state.to_owned(),
         };
+        let word = if is_crash_loop(seen) { format!("{word}, crash loop") } else { word };
         let wanted = !desired[name.as_str()].is_null();
         let word = if wanted { word } else { format!("{word}, not wanted") };
         rows.push(vec![name.clone(), word, text(&seen["health"]), text(&seen["node"])]);
     }
     rows
+}
+
+/// A line for every container whose runs end soon, again and again.
+pub fn crash_loops(state: &Value) -> Vec<String> {
+    let looping = members(&state["observed"]["containers"]).filter(|(_, it)| is_crash_loop(it));
+    let line = |(name, it): (&String, &Value)| {
+        let code = it["exit_code"].as_i64().map_or_else(String::new, |code| format!(", the last one with code {code}"));
+        format!(
+            "crash loop: {name}: {} runs in a row ended soon{code}: `fleetlog logs --container {name}`",
+            it["crashes"]
+        )
+    };
+    looping.map(line).collect()
+}
+
+/// Whether its runs end soon, again and again. One that has run for a while since is none, however often it ended before.
+fn is_crash_loop(seen: &Value) -> bool {
+    let started = seen["started"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
+    let since = started.and_then(|at| Duration::try_from(Timestamp::now().duration_since(at)).ok());
+    let lasts = seen["state"] == "running" && since.is_some_and(|it| it >= Duration::from(LASTING));
+    seen["crashes"].as_u64().is_some_and(|it| it >= CRASH_LOOP) && !lasts
 }
 
 fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {

@@ -88,6 +88,12 @@ fn show(line: &FleetLine, state: &Value) -> Result<(), Failure> {
     let mut table = vec![row(["CONTAINER", "STATE", "HEALTH", "NODE"])];
     table.extend(rows);
     out::table("  ", &table)?;
-    let lines = [state::archived(state), state::holds(state), state::drift(state), state::outdated(state)];
+    let lines = [
+        state::archived(state),
+        state::holds(state),
+        state::crash_loops(state),
+        state::drift(state),
+        state::outdated(state),
+    ];
     lines.iter().flatten().try_for_each(|line| out::line(&format!("  {line}")))
 }

@@ -80,16 +80,17 @@ impl LoadError {
     }
 }
 
-/// What a container's version holds: state, health, exit code, and Docker's times: of the newest change and which, when it was
-/// made, when it was started last.
-type Version = (State, Option<HealthState>, Option<i64>, i64, Change, i64, i64);
-/// What a container's version shows: state, health, exit code; none: it is gone.
-pub(crate) type Sighting = (State, Option<HealthState>, Option<i64>);
+/// What a container's version holds: state, health, exit code, Docker's time of the newest change and which, and its runs.
+type Version = (State, Option<HealthState>, Option<i64>, i64, Change, Ran);
+/// When it was made and started, how often Docker started it again, and how many runs ended soon.
+type Ran = (i64, i64, u64, u64);
+/// What a container's version shows: state, health, exit code, when it was started, how many runs ended soon; none: it is gone.
+pub(crate) type Sighting = (State, Option<HealthState>, Option<i64>, i64, u64);
 
 /// Reads what a container's version shows.
 pub(crate) fn stored_sighting(value: &str) -> Result<Option<Sighting>, serde_json::Error> {
-    let (state, health, exit_code, ..): Version = serde_json::from_str(value)?;
-    Ok((state != State::Removed).then_some((state, health, exit_code)))
+    let (state, health, exit_code, _, _, (_, started_ns, _, crashes)): Version = serde_json::from_str(value)?;
+    Ok((state != State::Removed).then_some((state, health, exit_code, started_ns, crashes)))
 }
 
 impl Fold {
@@ -191,7 +192,8 @@ impl Stored {
 
     /// An observed container.
     pub(super) fn container(&self, value: &str) -> Result<(Name, ObservedContainer, Container), LoadError> {
-        let (state, health, exit_code, at_ns, change, created_ns, started_ns): Version = self.read(value)?;
+        let (state, health, exit_code, at_ns, change, ran): Version = self.read(value)?;
+        let (created_ns, started_ns, restarts, crashes) = ran;
         let (shared, text) = self.shared.as_ref().map_or((0, "null"), |(id, text)| (*id, text.as_str()));
         let identity: Identity = self.read(text)?;
         let since = self.read(self.since.as_deref().unwrap_or("[]"))?;
@@ -206,6 +208,8 @@ impl Stored {
             commit: it.commit,
             live: it.live,
             exit_code,
+            restarts,
+            crashes,
             created_ns,
             started_ns,
             newest: (at_ns, change),

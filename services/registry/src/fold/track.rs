@@ -98,6 +98,8 @@ impl Track {
             Data::ContainerCreated(it)
             | Data::ContainerStarted(it)
             | Data::ContainerUpdated(it)
+            | Data::ContainerPaused(it)
+            | Data::ContainerUnpaused(it)
             | Data::ContainerHealthy(it)
             | Data::ContainerUnhealthy(it)
             | Data::ContainerStopped(it)
@@ -256,7 +258,8 @@ impl Track {
                 self.containers.entry(change.container.clone()).or_insert(container)
             }
         };
-        let value = text(&(it.state, it.health, it.exit_code, it.newest.0, it.newest.1, it.created_ns, it.started_ns));
+        let ran = (it.created_ns, it.started_ns, it.restarts, it.crashes);
+        let value = text(&(it.state, it.health, it.exit_code, it.newest.0, it.newest.1, ran));
         to.version(known.object, Some(value), Some(text(&known.since)), Some(known.shared));
     }
 

@@ -75,6 +75,7 @@ pub fn started(position: u64, fleet: &str, name: &str) -> Event {
         checked: false,
         exit_code: None,
         out_of_memory: false,
+        restarts: 0,
     };
     event(position, second, Some(fleet), "shazam", Data::ContainerStarted(change))
 }
@@ -124,6 +125,7 @@ fn container() -> impl Strategy<Value = Data> {
             checked: docker == 1,
             exit_code: code.filter(|_| kind > 3),
             out_of_memory: false,
+            restarts: 0,
         };
         match kind {
             0 => Data::ContainerCreated(change),

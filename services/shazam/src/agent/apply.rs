@@ -218,7 +218,11 @@ impl Host {
             return Ok(());
         }
         let _turn = self.calls.acquire().await;
-        if seen.state == State::Running {
+        if seen.state == State::Paused && !self.is_outlived(command, target, seen).await? {
+            // It goes on where it was.
+            return Ok(self.engine.unpause(&seen.id).await?);
+        }
+        if matches!(seen.state, State::Running | State::Paused) {
             self.stop(command, seen, slot).await?;
         }
         self.engine.start(&seen.id).await?;

@@ -12,6 +12,7 @@ use schemas::spec::{Updatable, resource_name};
 use schemas::work::{Change, Report};
 use streams::{Bus, SendError};
 use tokio::sync::{Notify, RwLock, Semaphore, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -94,10 +95,37 @@ pub struct Told {
     pub health: Option<Change>,
     /// What was told of what Docker can change while it runs.
     pub live: Option<Updatable>,
+    /// When it was started again for being unhealthy, and how often in a row.
+    pub mended: Option<(Instant, u32)>,
+    /// Whether it was told to be frozen.
+    pub paused: bool,
     /// Whether an HTTP path of it is asked for.
     pub probed: bool,
     /// How Docker's event said that it ended: an inspection no longer tells it once Docker started it again.
     pub exit_code: Option<i64>,
+}
+
+/// Between two starts of a container that is unhealthy again and again, doubled each time.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// The longest such pause.
+const LONGEST: Duration = Duration::from_secs(600);
+
+impl Told {
+    /// Whether an unhealthy container is started again now, which then counts: each time that follows soon is later.
+    pub fn may_mend(&mut self, now: Instant) -> bool {
+        // What lasted twice the longest pause was of some use.
+        let (since, times) = match self.mended.filter(|(at, _)| now.duration_since(*at) < 2 * LONGEST) {
+            Some((at, times)) => (Some(now.duration_since(at)), times),
+            None => (None, 0),
+        };
+        let pause = PAUSE.saturating_mul(1 << times.saturating_sub(1).min(10)).min(LONGEST);
+        let may = since.is_none_or(|it| it >= pause);
+        if may {
+            self.mended = Some((now, times + 1));
+        }
+        may
+    }
 }
 
 impl Slot {
@@ -108,6 +136,7 @@ impl Slot {
             told.docker_id.clone_from(&seen.docker_id);
             told.newest = Some(seen.newest);
             told.live.clone_from(&seen.live);
+            told.paused = seen.state == schemas::fleet::State::Paused;
             told.health = Some(seen.newest.1).filter(|it| matches!(it, Change::Healthy | Change::Unhealthy));
         }
     }
@@ -257,4 +286,24 @@ pub fn commit_of(labels: &Labels) -> Option<Oid> {
 /// A container's name in Docker.
 pub fn container_name(fleet: &FleetId, name: &Name) -> String {
     resource_name(fleet, Some(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unhealthy_again_and_again_is_started_ever_more_rarely() {
+        let (mut told, begun) = (Told::default(), Instant::now());
+        let mut starts = Vec::new();
+        for second in 0..4_000 {
+            if told.may_mend(begun + Duration::from_secs(second)) {
+                starts.push(second);
+            }
+        }
+        assert_eq!(starts, [0, 10, 30, 70, 150, 310, 630, 1_230, 1_830, 2_430, 3_030, 3_630]);
+        assert!(told.may_mend(begun + Duration::from_secs(3_630 + 1_200)));
+        assert!(!told.may_mend(begun + Duration::from_secs(3_630 + 1_201)));
+        assert!(told.may_mend(begun + Duration::from_secs(3_630 + 1_210)), "it counts anew");
+    }
 }

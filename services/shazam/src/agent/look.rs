@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use engine::{Container, EngineError, HealthStatus, State};
 use schemas::names::{FleetId, Name};
 use schemas::work::{Change, ContainerReport, Report, observation_id};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::host::{Host, ON_UNHEALTHY, SPEC, Slot, commit_of, container_name, fleet_of};
@@ -119,6 +120,9 @@ impl Host {
         if seen.state != State::Running || !seen.labels.contains_key(ON_UNHEALTHY) {
             return Ok(());
         }
+        if !slot.told().may_mend(Instant::now()) {
+            return Ok(());
+        }
         tracing::info!(%fleet, %container, "it is unhealthy, and is started again");
         let _turn = self.calls.acquire().await;
         self.engine.stop(&seen.id, None, seen.shown.stop.grace.into()).await?;
@@ -150,6 +154,7 @@ impl Host {
                     told.newest = None;
                     told.health = None;
                     told.live = None;
+                    told.paused = false;
                 }
                 // What has no time of Docker's own was told right after something else, and so perhaps after the end.
                 if let Some((newest, _)) = told.newest.filter(|(_, it)| over && is_end(change) && !is_end(*it)) {
@@ -167,8 +172,35 @@ impl Host {
             told.newest = Some((at_ns, change));
             told.health = matches!(change, Change::Healthy | Change::Unhealthy).then_some(change);
             told.live = Some(seen.shown.live());
+            // A new run, or the end of one.
+            told.paused &= matches!(change, Change::Healthy | Change::Unhealthy);
         }
-        self.tell_live(slot, fleet, container, seen, why).await
+        self.tell_paused(slot, fleet, container, seen, why).await
+            && self.tell_live(slot, fleet, container, seen, why).await
+    }
+
+    /// Tells that a container is frozen, or goes on. Docker shows no time for that: it comes right after what was told last.
+    async fn tell_paused(&self, slot: &Slot, fleet: &FleetId, container: &Name, seen: &Container, why: Why) -> bool {
+        let paused = seen.state == State::Paused;
+        let at_ns = {
+            let mut told = slot.told();
+            if told.paused == paused {
+                return true;
+            }
+            if !matches!(seen.state, State::Running | State::Paused) {
+                told.paused = false;
+                return true;
+            }
+            told.newest.map_or(seen.created_ns, |(at_ns, _)| at_ns) + 1
+        };
+        let change = if paused { Change::Paused } else { Change::Unpaused };
+        if !self.send(slot, fleet, container, seen, (change, at_ns), why).await {
+            return false;
+        }
+        let mut told = slot.told();
+        told.newest = Some((at_ns, change));
+        told.paused = paused;
+        true
     }
 
     /// Tells that Docker was told other limits. It has no time for that: it comes right after what was told last.
@@ -237,6 +269,7 @@ impl Host {
             checked: false,
             exit_code: None,
             out_of_memory: false,
+            restarts: 0,
             cause: why.cause(),
         };
         let id = observation_id(&self.node, docker_id, at_ns, "removed");
@@ -277,6 +310,7 @@ impl Host {
             checked: seen.has_healthcheck || probed,
             exit_code: seen.exit_code.or(hint).filter(|_| ended),
             out_of_memory: ended && seen.out_of_memory,
+            restarts: seen.restarts,
             cause: why.cause(),
         };
         let id = observation_id(&self.node, &seen.id, at_ns, &format!("{change:?}"));

@@ -67,6 +67,8 @@ fn sighting(data: &Data) -> Option<&Sighting> {
         Data::ContainerCreated(it)
         | Data::ContainerStarted(it)
         | Data::ContainerUpdated(it)
+        | Data::ContainerPaused(it)
+        | Data::ContainerUnpaused(it)
         | Data::ContainerHealthy(it)
         | Data::ContainerUnhealthy(it)
         | Data::ContainerStopped(it)

@@ -19,6 +19,8 @@ pub fn sequence(data: &Data) -> u64 {
         Data::ContainerCreated(it)
         | Data::ContainerStarted(it)
         | Data::ContainerUpdated(it)
+        | Data::ContainerPaused(it)
+        | Data::ContainerUnpaused(it)
         | Data::ContainerHealthy(it)
         | Data::ContainerUnhealthy(it)
         | Data::ContainerStopped(it)
@@ -36,7 +38,7 @@ pub fn sequence(data: &Data) -> u64 {
 /// Whether a report says something that is not known yet.
 fn is_news(fleet: &Fleet, report: &ContainerReport) -> bool {
     let Some(known) = fleet.observed.containers.get(&report.container) else {
-        return !matches!(report.change, Change::Removed | Change::Updated);
+        return !matches!(report.change, Change::Removed | Change::Updated | Change::Paused | Change::Unpaused);
     };
     if !known.takes(&report.docker_id, report.at_ns, report.change) {
         return false;
@@ -47,6 +49,8 @@ fn is_news(fleet: &Fleet, report: &ContainerReport) -> bool {
         Change::Healthy => !(same && known.health == Some(HealthState::Healthy)),
         Change::Unhealthy => !(same && known.health == Some(HealthState::Unhealthy)),
         Change::Updated => known.docker_id == report.docker_id && known.live != report.live,
+        Change::Paused => same,
+        Change::Unpaused => known.docker_id == report.docker_id && known.state == State::Paused,
         _ => true,
     }
 }
@@ -159,11 +163,14 @@ impl Coordinator {
             checked: it.checked,
             exit_code: it.exit_code,
             out_of_memory: it.out_of_memory,
+            restarts: it.restarts,
         };
         let data = match it.change {
             Change::Created => Data::ContainerCreated(change),
             Change::Started => Data::ContainerStarted(change),
             Change::Updated => Data::ContainerUpdated(change),
+            Change::Paused => Data::ContainerPaused(change),
+            Change::Unpaused => Data::ContainerUnpaused(change),
             Change::Healthy => Data::ContainerHealthy(change),
             Change::Unhealthy => Data::ContainerUnhealthy(change),
             Change::Stopped => Data::ContainerStopped(change),
@@ -248,6 +255,8 @@ fn change_word(change: Change) -> &'static str {
         Change::Created => "created",
         Change::Started => "started",
         Change::Updated => "updated",
+        Change::Paused => "paused",
+        Change::Unpaused => "unpaused",
         Change::Healthy => "healthy",
         Change::Unhealthy => "unhealthy",
         Change::Stopped => "stopped",

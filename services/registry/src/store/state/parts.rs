@@ -68,7 +68,7 @@ impl Parts {
 
     /// Takes a container, where it is there.
     pub fn container(&mut self, name: &str, value: &str, identity: &str, since: u64) -> Result<(), serde_json::Error> {
-        let Some((state, health, exit_code)) = stored_sighting(value)? else { return Ok(()) };
+        let Some((state, health, exit_code, started_ns, crashes)) = stored_sighting(value)? else { return Ok(()) };
         let owned: Identity;
         let its = match serde_json::from_str::<IdentityText<'_>>(identity) {
             Ok(text) => text,
@@ -80,7 +80,9 @@ impl Parts {
         };
         let IdentityText { node, docker_id, image, commit } = its;
         member(&mut self.containers, name)?;
-        let shown = ContainerState { state, health, node, image, docker_id, commit, exit_code, since };
+        let started = ContainerState::began(started_ns);
+        let shown =
+            ContainerState { state, health, node, image, docker_id, commit, exit_code, started, crashes, since };
         serde_json::to_writer(&mut self.containers, &shown)
     }
 

@@ -3,6 +3,7 @@
 //! Reads files as they came in; never looks at the disk, Docker or the log.
 
 mod amounts;
+mod defaults;
 mod doubts;
 mod fault;
 mod fleet;

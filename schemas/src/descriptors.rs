@@ -4,6 +4,7 @@
 //! resolved is decided by [`crate::spec`].
 
 mod container;
+mod defaults;
 mod desired;
 mod guards;
 mod image_policy;
@@ -26,6 +27,8 @@ use serde::{Deserialize, Serialize};
 pub use self::container::{
     Container, Health, Healthcheck, Limits, Metrics, NetworkMode, Off, OnUnhealthy, Restart, Stop,
 };
+pub use self::defaults::Defaults;
+pub(crate) use self::defaults::JOINED;
 pub use self::desired::{Changes, Desired, File, Files};
 pub use self::guards::{Day, Guard, Guards, Window};
 pub use self::image_policy::{AutoUpdate, ImagePolicy, Pace, PolicyWord};
@@ -55,6 +58,9 @@ pub struct FleetFile {
     /// What somebody who forks the fleet is asked for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<Key, Parameter>,
+    /// Keys of a container, for every container that does not say them itself.
+    #[serde(skip_serializing_if = "Defaults::is_none")]
+    pub defaults: Defaults,
     /// Who may move the deploy branch, and how.
     #[serde(skip_serializing_if = "Protect::is_none")]
     pub protect: Protect,
@@ -125,6 +131,7 @@ impl Default for FleetFile {
             description: None,
             deploy: "main".to_owned(),
             keep_removed: KEEP_REMOVED,
+            defaults: Defaults::default(),
             parameters: BTreeMap::new(),
             protect: Protect::default(),
             drift: Drift::default(),

@@ -4,6 +4,8 @@
 
 #[path = "check/amounts.rs"]
 mod amounts;
+#[path = "check/defaults.rs"]
+mod defaults;
 #[path = "check/extent.rs"]
 mod extent;
 #[path = "check/mistakes.rs"]

@@ -75,10 +75,25 @@ impl fmt::Display for Code {
     }
 }
 
+/// The file that speaks for the whole fleet.
+pub(super) const FLEET_FILE: &str = "fleet.json";
+
+/// Set in the line of a spot that is one of [`FLEET_FILE`], whichever file it is part of.
+const IN_FLEET_FILE: u32 = 1 << 31;
+
+/// A spot of [`FLEET_FILE`] in the tree of another file.
+pub(super) fn in_fleet_file(spot: Spot) -> Spot {
+    Spot { line: spot.line | IN_FLEET_FILE, ..spot }
+}
+
 impl Place {
     /// A spot of a file.
     pub(super) fn new(path: &str, spot: Spot) -> Self {
-        Self { path: path.to_owned(), line: spot.line, column: spot.column }
+        let (path, line) = match spot.line & IN_FLEET_FILE {
+            0 => (path, spot.line),
+            _ => (FLEET_FILE, spot.line & !IN_FLEET_FILE),
+        };
+        Self { path: path.to_owned(), line, column: spot.column }
     }
 }
 

@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use super::fault::Place;
 use super::tree::Source;
 use crate::descriptors::{Kind, Path};
-use crate::json::Node;
+use crate::json::{Node, Spot};
 use crate::spec::escape;
 
-/// Line and column of keys, by the file's path and the JSON pointer to them.
+/// The places of keys, by the file's path and the JSON pointer to them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Places(BTreeMap<String, (u32, u32)>);
+pub struct Places(BTreeMap<String, Place>);
 
 impl Places {
     pub(super) fn add(&mut self, source: &Source, root: &Node) {
         let mut add = |pointer: String, node: &Node| {
-            self.0.insert(format!("{}{pointer}", source.path), (node.spot.line, node.spot.column));
+            self.0.insert(format!("{}{pointer}", source.path), source.place(node.spot));
         };
         let keys: &[&str] = match source.at {
             Path::Named(Kind::Container, _) => &["image", "network", "privileged", "ports", "volumes"],
@@ -34,7 +34,7 @@ impl Places {
 
     /// Where it stands; what is not written, and what was not remembered, stands at the file's beginning.
     pub fn find(&self, path: &str, pointer: &str) -> Place {
-        let (line, column) = self.0.get(&format!("{path}{pointer}")).copied().unwrap_or((1, 1));
-        Place { path: path.to_owned(), line, column }
+        let start = || Place::new(path, Spot::START);
+        self.0.get(&format!("{path}{pointer}")).cloned().unwrap_or_else(start)
     }
 }

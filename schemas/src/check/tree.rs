@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fault::{Fault, Place, quote};
+use super::defaults::Defaults;
+use super::fault::{FLEET_FILE, Fault, Place, quote};
 use super::places::Places;
 use super::{Content, EntryKind, MAX_BYTES, TreeFile, images, judge, rule, secrets};
 use crate::descriptors::{Desired, File, Kind, Path};
@@ -57,13 +58,17 @@ pub(super) struct Tree {
     pub(super) secrets: Vec<Fault>,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Fault>,
+    /// What is said for all containers.
+    defaults: Defaults,
 }
 
 impl Tree {
     pub(super) fn read<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Self {
         let mut tree = Self::default();
         let mut strange = BTreeSet::new();
-        for file in files {
+        // What it says for all containers is part of each.
+        let (first, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|it| it.path == FLEET_FILE);
+        for file in first.into_iter().chain(others) {
             if let Some(wanted) = near_miss(file.path) {
                 let folder = file.path.split('/').next().unwrap_or_default();
                 if strange.insert(folder.to_owned()) {
@@ -178,7 +183,12 @@ impl Tree {
             let also = fault.also.into_iter().map(|spot| Place::new(path, spot)).collect();
             Fault::new(Place::new(path, fault.spot), fault.code, fault.seen, fault.expected).hint(fault.hint).also(also)
         }));
-        let root = document.root.filter(|_| !document.torn);
+        let mut root = document.root.filter(|_| !document.torn);
+        match (&mut root, kind) {
+            (Some(root), Kind::Container) => self.defaults.give(root),
+            (Some(root), Kind::Fleet) => self.defaults = Defaults::of(root),
+            _ => {}
+        }
         if let Some(root) = &root {
             self.faults.extend(judge::judge(rule::rule(kind), root, path));
         }
@@ -212,7 +222,7 @@ pub(super) fn wants(path: &str) -> bool {
 fn is_descriptor(path: &str) -> bool {
     let folder = path.split_once('/').map_or(path, |(folder, _)| folder);
     let known = Kind::ALL.into_iter().any(|kind| kind.folder() == Some(folder)) || LATER.contains(&folder);
-    path == "fleet.json" || known
+    path == FLEET_FILE || known
 }
 
 /// What was meant by `Containers/api.json`, `container/api.json`, `container.json`, `Fleet.json` or `fleet.json/api.json`.

@@ -445,3 +445,14 @@ fn what_only_one_of_two_can_have() {
             11 faults in 6 files"#]],
     );
 }
+
+#[test]
+fn what_becomes_of_a_push_that_fails() {
+    table(
+        &[("fleet.json", r#"{ "on_failure": "revert" }"#)],
+        expect![[r#"
+            fleet.json:1:17: `on_failure` is `revert`
+              expected: one of `stop`, `rollback`
+            1 fault in 1 file"#]],
+    );
+}

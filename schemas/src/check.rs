@@ -22,6 +22,7 @@ mod rule;
 mod secrets;
 mod task;
 mod tree;
+mod update;
 mod values;
 
 use serde::{Deserialize, Serialize};

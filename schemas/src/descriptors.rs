@@ -25,7 +25,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 pub use self::container::{
-    Container, Health, Healthcheck, Limits, Metrics, NetworkMode, Off, OnUnhealthy, Restart, Stop,
+    Container, Health, Healthcheck, Limits, Metrics, NetworkMode, Off, OnUnhealthy, Restart, Stop, Update,
 };
 pub use self::defaults::Defaults;
 pub(crate) use self::defaults::JOINED;
@@ -73,6 +73,9 @@ pub struct FleetFile {
     /// What becomes of images that were pulled for the fleet and that nothing needs any more.
     #[serde(skip_serializing_if = "is_default")]
     pub old_images: OldImages,
+    /// What becomes of a push whose rollout has failed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub on_failure: OnFailure,
     /// What a push to the deploy branch may not bring.
     #[serde(skip_serializing_if = "Guards::is_none")]
     pub guards: Guards,
@@ -118,6 +121,17 @@ pub enum OldImages {
     Keep,
 }
 
+/// What becomes of a push whose rollout has failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// It stays failed, until somebody does something.
+    #[default]
+    Stop,
+    /// What was rolled out before is desired again, as after `fleetlog rollback`.
+    Rollback,
+}
+
 impl FleetFile {
     /// How long a container whose descriptor is gone is kept; none: it is gone at once.
     pub fn keeps_removed(&self) -> Option<Span> {
@@ -136,6 +150,7 @@ impl Default for FleetFile {
             protect: Protect::default(),
             drift: Drift::default(),
             old_images: OldImages::default(),
+            on_failure: OnFailure::default(),
             guards: Guards::default(),
         }
     }

@@ -122,7 +122,7 @@ pub struct Step {
 impl Step {
     /// Whether it makes a container.
     pub(crate) const fn makes(&self) -> bool {
-        matches!(self.action, Action::Create | Action::Recreate)
+        matches!(self.action, Action::Create | Action::Recreate | Action::Replace)
     }
 }
 
@@ -134,6 +134,8 @@ pub enum Action {
     Create,
     /// It is another than it should be: stop it, remove it, make it anew with its name and volumes.
     Recreate,
+    /// The same, and the new one is ready before the old one is stopped: two of them run from the step's start to its end.
+    Replace,
     /// Docker can make it what it should be while it runs: limits, restart policy.
     Update,
     /// It is as it should be but does not run, or not well: start it again.

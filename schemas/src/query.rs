@@ -38,7 +38,7 @@ pub use self::registry::{
     At, HistoryAnswer, HistoryRequest, PastAnswer, PastRequest, Range, ReplayAnswer, ReplayRequest, Variable,
     VariablesAnswer, VariablesRequest,
 };
-pub use self::rollback::{RollbackAnswer, RollbackRequest};
+pub use self::rollback::{FailedRollout, RollbackAnswer, RollbackRequest};
 pub use self::rollouts::{RetryAnswer, RetryRollout};
 pub use self::runs::{
     CancelRun, RunAnswer, RunRequest, RunsAnswer, RunsRequest, StartRun, TaskLine, TasksAnswer, TasksRequest,

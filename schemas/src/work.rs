@@ -65,6 +65,9 @@ pub struct Target {
     pub volumes: BTreeMap<Name, String>,
     /// Containers that have to be there first.
     pub needs: Vec<Need>,
+    /// How long one that is replaced and its successor go on together, once that is ready; none: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<Span>,
 }
 
 /// A container that has to be there first.

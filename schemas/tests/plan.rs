@@ -558,6 +558,63 @@ fn without_a_measure_its_grace_bounds_the_stop_and_only_where_it_is_known_what_r
 }
 
 #[test]
+fn what_is_updated_start_first_is_replaced_while_it_runs() {
+    let web = |image: &str| json!({ "image": image, "update": "start-first" });
+    let of = |web: Value| json!({ "containers/web.json": web, "containers/front.json": { "image": "x:1", "needs": ["web"] } });
+    check(
+        &running(&of(web("x:1"))),
+        &of(web("x:2")),
+        expect![[r#"
+        plan: 1 to replace, 1 unchanged
+          ~ replace    web  image: "x:1" → "x:2"
+                            nothing is down: the new one is ready before this one is stopped
+          = unchanged  front
+        touches 1 of 2 containers, nothing is down
+        web after []
+    "#]],
+    );
+    // What it says of updates makes no other container.
+    check(
+        &running(&of(json!({ "image": "x:1" }))),
+        &of(web("x:1")),
+        expect![[r#"
+        plan: nothing to do, 2 containers are as they should be
+          ~ live       containers/web  update: "start-first" is new; the container is not touched
+    "#]],
+    );
+    // Together with one that goes down, and with who is started again for it.
+    let front = json!({ "image": "x:2", "needs": { "web": { "restart_with": true } } });
+    check(
+        &running(&of(web("x:1"))),
+        &with(of(web("x:2")), "containers/front.json", front),
+        expect![[r#"
+        plan: 1 to re-create, 1 to replace
+          ~ replace    web    image: "x:1" → "x:2"
+                              nothing is down: the new one is ready before this one is stopped
+          ~ re-create  front  image: "x:1" → "x:2"
+                              down while it stops and until it runs again
+        touches 2 of 2 containers, 1 is down while it stops and until it runs again
+        web after []
+        front after [0]
+    "#]],
+    );
+    // What does not run is made anew as ever.
+    let mut fleet = running(&of(web("x:1")));
+    fleet.apply(&event(20, Data::ContainerDied(ContainerChange { exit_code: Some(1), ..change("web", 20, None) })));
+    check(
+        &fleet,
+        &of(web("x:2")),
+        expect![[r#"
+        plan: 1 to re-create, 1 unchanged
+          ~ re-create  web  image: "x:1" → "x:2"
+          = unchanged  front
+        touches 1 of 2 containers, nothing that runs is stopped
+        web after []
+    "#]],
+    );
+}
+
+#[test]
 fn what_is_not_touched_is_told_too() {
     let greet = json!({ "image": "tool:1", "steps": [{ "run": ["true"] }] });
     let before = with(with(shop(), "tasks/greet.json", greet.clone()), "tasks/old.json", greet.clone());

@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "strategies and their likes are part of the tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use schemas::check::{Content, EntryKind, TreeFile, check};
 use schemas::descriptors::{
     AutoUpdate, Capabilities, Condition, Container, Desired, FleetFile, Guards, Health, Healthcheck, ImagePolicy, Ipc,
     Limits, Log, Metrics, Missed, Mount, Needs, Off, OnUnhealthy, Pid, PolicyWord, Restart, Runtime, Schedule, Stop,
-    Task, TaskLimits, TaskStep, Ulimit, User, VariableValue, Variables, Volume, VolumeClass,
+    Task, TaskLimits, TaskStep, Ulimit, Update, User, VariableValue, Variables, Volume, VolumeClass,
 };
 use schemas::names::{Key, Name};
 use schemas::spec;
@@ -110,6 +110,8 @@ fn container() -> impl Strategy<Value = Container> {
                 needs,
                 restart,
                 stop,
+                update: if privileged { Update::StartFirst } else { Update::Recreate },
+                drain: privileged.then_some(Span(1_000)),
                 health,
                 limits,
                 metrics,
@@ -247,11 +249,18 @@ fn mounts(volume: Option<&Name>, size: usize) -> BTreeMap<String, Mount> {
 fn connect(desired: &mut Desired) {
     let volume = desired.volumes.keys().next().cloned();
     let mut before: Vec<Name> = Vec::new();
+    let first = desired.containers.iter().filter(|(_, it)| it.update == Update::Recreate);
+    let published: BTreeSet<Name> = first.map(|(name, _)| name.clone()).collect();
     for (name, container) in &mut desired.containers {
         let port = 8000 + before.len();
+        if container.update == Update::StartFirst {
+            // Nothing that only one of two can have.
+            before.push(name.clone());
+            continue;
+        }
         container.ports = vec![format!("127.0.0.1:{port}:80"), format!("{port}:{{{{ variables.fixed.two }}}}/udp")];
         container.volumes = mounts(volume.as_ref(), before.len());
-        if let Some(last) = before.last() {
+        if let Some(last) = before.last().filter(|it| published.contains(*it)) {
             container.needs.0.insert(last.clone(), Condition::Started.into());
             container.env.insert(
                 "PEER".to_owned(),

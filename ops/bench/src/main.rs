@@ -16,6 +16,7 @@ mod rows;
 mod runs;
 mod stats;
 mod table;
+mod unbroken;
 
 use std::env;
 

@@ -21,10 +21,17 @@ use crate::report::Report;
 use crate::rows::{self, milliseconds};
 use crate::stats::median;
 use crate::table::{Line, Room, Table};
+use crate::unbroken;
 
 /// Every row that can be measured alone, and the sizes that it has where nobody says another one.
-const ROWS: [(&str, &[usize]); 5] =
-    [("many", &[50, 200]), ("one", &[50, 200]), ("nothing", &[50, 200]), ("plan", &[200]), ("compare", &[500])];
+const ROWS: [(&str, &[usize]); 6] = [
+    ("many", &[50, 200]),
+    ("one", &[50, 200]),
+    ("nothing", &[50, 200]),
+    ("plan", &[200]),
+    ("compare", &[500]),
+    ("start-first", &[200]),
+];
 
 /// How many times as many containers the longer plan has.
 const TIMES: usize = 50;
@@ -70,6 +77,7 @@ fn one(bare: &Bare, row: &str, size: usize, pairs: usize, table: &mut Table) -> 
             &["at most 15 ms more", "at most 30 ms more"]
         }
         "plan" => return grow(size, pairs, table),
+        "start-first" => return unbroken::start_first(size, pairs, table),
         _ => return compare(bare, size, pairs, table),
     };
     let word = format!("{row} {size}");

@@ -21,6 +21,9 @@ const LEAST_SPAN: Span = Span(1);
 /// Longer than anybody waits, and less than what overflows where nanoseconds are counted.
 const MOST_SPAN: Span = Span::seconds(30 * 24 * 60 * 60);
 
+/// So long a newer push has to wait at most because two containers go on together.
+const MOST_DRAIN: Span = Span::seconds(10 * 60);
+
 /// Linux's signals by their numbers, as Docker names them.
 const SIGNALS: [&str; 31] = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
@@ -43,6 +46,7 @@ pub(super) fn read(source: &Source, root: &Node, faults: &mut Vec<Fault>) {
     if let Some(stop) = root.get("stop") {
         between(source, stop, "grace", "bad-stop", (Span(0), MOST_SPAN), faults);
     }
+    between(source, root, "drain", "bad-update", (Span(0), MOST_DRAIN), faults);
     memory(source, root, faults);
     between(source, root, "shm_size", "bad-limit", (Size(1), MOST_BYTES), faults);
     let Some(limits) = root.get("limits") else { return };

@@ -5,7 +5,7 @@ use super::fault::{Fault, quote};
 use super::hints;
 use super::references::Text;
 use super::tree::{Source, Tree};
-use crate::descriptors::{Desired, Kind, Path};
+use crate::descriptors::{Desired, Kind, Path, Update};
 use crate::json::Node;
 use crate::template::Reference;
 
@@ -31,12 +31,27 @@ pub(super) fn tell(tree: &Tree, texts: &[Text<'_>], warnings: &mut Vec<Fault>) {
                 warnings.push(fault);
             }
         }
+        warnings.extend(ready_at_once(source, &tree.desired));
         if let Some((_, root)) = source.of(Kind::Task) {
             let steps = root.get("steps").map(Node::items).unwrap_or_default();
             warnings.extend(steps.iter().filter_map(|step| one_argument(source, step.get("run")?)));
         }
     }
     warnings.extend(texts.iter().filter_map(|text| unreachable(text, &tree.desired)));
+}
+
+/// A container that takes over as soon as it runs, unless its image brings a check of its own.
+fn ready_at_once(source: &Source, desired: &Desired) -> Option<Fault> {
+    let (name, root) = source.of(Kind::Container)?;
+    let container = desired.containers.get(name)?;
+    let checked = container.health.as_ref().is_some_and(|it| it.check().is_some());
+    if container.update != Update::StartFirst || checked {
+        return None;
+    }
+    let seen = "`start-first` without `health`: the new one takes over as soon as it runs";
+    let fault =
+        Fault::new(source.place(root.get("update")?.spot), "no-health", seen, "`health`, or an image with its own");
+    Some(fault.hint("such as \"health\": { \"http\": \"/\", \"port\": 80 }".to_owned()))
 }
 
 /// A command of one argument with blanks in it: no program is called that.

@@ -16,6 +16,7 @@ pub(super) fn read(tree: &Tree, source: &Source, faults: &mut Vec<Fault>) {
         needs(tree, source, name.as_str(), root, faults);
         super::images::policy(source, root, faults);
         super::network::read(tree, source, name.as_str(), root, faults);
+        super::update::read(tree, source, root, faults);
         reserved(source, root, faults);
         super::amounts::read(source, root, faults);
     }

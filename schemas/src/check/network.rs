@@ -4,7 +4,7 @@ use super::fault::{Fault, quote};
 use super::inside::known_or_none;
 use super::nearest::{MAX_HINTED, did_you_mean};
 use super::tree::{Source, Tree};
-use crate::descriptors::{Kind, NetworkMode};
+use crate::descriptors::{Kind, NetworkMode, Update};
 use crate::json::Node;
 
 /// Keys that Docker refuses, or does not heed, beside each kind of network.
@@ -46,15 +46,22 @@ pub(super) fn read(tree: &Tree, source: &Source, name: &str, root: &Node, faults
     if other == name {
         let seen = format!("container {} in its own network", quote(name));
         faults.push(Fault::new(place, "bad-network", seen, "another container").hint("take it out".to_owned()));
-    } else if !tree.has(Kind::Container, other) {
+        return;
+    }
+    if !tree.has(Kind::Container, other) {
         let known = || tree.names(Kind::Container).filter(|it| *it != name);
         let seen = format!("unknown container {} in `network`", quote(other));
         let near = if faults.len() < MAX_HINTED { did_you_mean(other, known()) } else { None };
         faults.push(Fault::new(place, "unknown-container", seen, known_or_none(known())).hint(near));
-    } else if let Some(file) = tree.desired.containers.iter().find(|(it, _)| it.as_str() == other)
-        && let Some(theirs) = &file.1.network
-    {
+        return;
+    }
+    let Some((_, theirs)) = tree.desired.containers.iter().find(|(it, _)| it.as_str() == other) else { return };
+    if let Some(theirs) = &theirs.network {
         let seen = format!("container {} has no network of its own: it says \"{theirs}\"", quote(other));
         faults.push(Fault::new(place, "bad-network", seen, "a container without `network`"));
+    } else if theirs.update == Update::StartFirst {
+        let seen = format!("container {} is updated `start-first`: its network goes with the old one", quote(other));
+        let fault = Fault::new(place, "bad-network", seen, "a container with \"update\": \"recreate\"");
+        faults.push(fault.hint(format!("take `update` out of containers/{other}.json, or `network` out of this file")));
     }
 }

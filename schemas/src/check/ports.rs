@@ -100,6 +100,8 @@ fn only_ports(ports: Vec<String>) -> Container {
         needs: crate::descriptors::Needs::default(),
         restart: crate::descriptors::Restart::default(),
         stop: crate::descriptors::Stop::default(),
+        update: crate::descriptors::Update::default(),
+        drain: None,
         health: None,
         limits: crate::descriptors::Limits::default(),
         metrics: None,

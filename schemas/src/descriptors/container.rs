@@ -52,6 +52,12 @@ pub struct Container {
     /// How the container is stopped.
     #[serde(default)]
     pub stop: Stop,
+    /// How a container that is made anew takes the place of the one that runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub update: Update,
+    /// With `start-first`: how long both go on once the new one is healthy, before the old one is stopped; at most `10m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Span>,
     /// What "healthy" means; without it the image's own check counts, and without that "running". `"none"`: no check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Healthcheck>,
@@ -74,6 +80,25 @@ impl Container {
     pub fn mounted(&self) -> impl Iterator<Item = &Name> {
         self.volumes.values().filter_map(Mount::as_volume)
     }
+
+    /// How long the old one and the new one go on together; none: the old one is gone before the new one starts.
+    pub fn overlap(&self) -> Option<Span> {
+        (self.update == Update::StartFirst).then(|| self.drain.unwrap_or(DRAIN))
+    }
+}
+
+/// How long both go on where nobody says: whoever keeps the address of a name for a while has looked it up again by then.
+const DRAIN: Span = Span::seconds(10);
+
+/// How a container that is made anew takes the place of the one that runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Update {
+    /// The old one is stopped and removed before the new one starts.
+    #[default]
+    Recreate,
+    /// The new one is healthy before the old one is stopped.
+    StartFirst,
 }
 
 /// Another network than the fleet's.

@@ -136,6 +136,16 @@ pub struct RolloutFailed {
     pub duration_ms: u64,
 }
 
+impl RolloutFailed {
+    /// Id of the `desired.rolled_back` that follows from the event with this id, where the fleet says `on_failure`: whoever
+    /// asks for it, and however often, it is one.
+    pub fn leads_to(event: Uuid) -> Uuid {
+        // A namespace of our own, so that our ids meet nobody else's.
+        const FAILURES: Uuid = Uuid::from_u128(0x41be_07d9_63a5_4c8e_b2f1_0d6a_95e7_c21b);
+        Uuid::new_v5(&FAILURES, event.as_bytes())
+    }
+}
+
 /// A newer push or a rollback took over before this one was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutSuperseded {

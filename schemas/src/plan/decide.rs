@@ -176,15 +176,16 @@ fn decide(worlds: Worlds<'_>, name: &Name, container: &Container, spec: &Spec, d
             return Some(step(name, Action::Create, reasons));
         }
     };
+    let anew = made_anew(container, seen);
     if !digests.name(seen.spec.as_deref()) {
-        return Some(step(name, Action::Recreate, reasons::changed(before, desired, name, seen)));
+        return Some(step(name, anew, reasons::changed(before, desired, name, seen)));
     }
     if let Some(reason) = reasons::another_image(fleet, name, spec, seen) {
-        return Some(step(name, Action::Recreate, vec![reason]));
+        return Some(step(name, anew, vec![reason]));
     }
     let live = spec.live();
     if let Some(seen) = seen.live.as_ref().filter(|seen| **seen != live) {
-        let action = if seen.leads_to(&live) { Action::Update } else { Action::Recreate };
+        let action = if seen.leads_to(&live) { Action::Update } else { anew };
         return Some(step(name, action, reasons::between(seen, &live)));
     }
     if seen.state == State::Running && seen.health == Some(HealthState::Starting) {
@@ -192,6 +193,14 @@ fn decide(worlds: Worlds<'_>, name: &Name, container: &Container, spec: &Spec, d
     }
     let reason = not_well(container, seen)?;
     Some(step(name, Action::Restart, vec![reason]))
+}
+
+/// How a container that is another than it should be is made anew. Where nothing runs, nothing goes on beside it.
+fn made_anew(container: &Container, seen: &ObservedContainer) -> Action {
+    match container.overlap() {
+        Some(_) if seen.state == State::Running => Action::Replace,
+        _ => Action::Recreate,
+    }
 }
 
 /// Why a container that is as it should be is nevertheless not well.
@@ -298,7 +307,7 @@ fn freed_ports(
 ) -> Vec<(usize, usize)> {
     let mut holders: BTreeMap<u16, Vec<(usize, Port)>> = BTreeMap::new();
     for (j, step) in steps.iter().enumerate() {
-        if matches!(step.action, Action::Remove | Action::Recreate)
+        if matches!(step.action, Action::Remove | Action::Recreate | Action::Replace)
             && let Ok(old) = spec::render(&fleet.id, &step.container, previous)
         {
             for port in old.ports {

@@ -39,7 +39,7 @@ pub(super) fn destroyed(fleet: &Fleet, before: &Desired, desired: &Desired, step
         let docker = spec::resource_name(&fleet.id, Some(name));
         fleet.observed.volumes.get(&docker).is_some_and(|volume| volume.exists)
     };
-    let takes_away = |step: &Step| matches!(step.action, Action::Remove | Action::Recreate);
+    let takes_away = |step: &Step| matches!(step.action, Action::Remove | Action::Recreate | Action::Replace);
     let after: Vec<u32> = (0..).zip(steps).filter(|(_, step)| takes_away(step)).map(|(index, _)| index).collect();
     let free = |name: &Name| !held.contains(name);
     let doomed = fleet.doomed.iter().filter(|name| is_doomed(fleet, desired, name) && there(name) && free(name));

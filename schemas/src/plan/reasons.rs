@@ -24,7 +24,7 @@ impl Reason {
 }
 
 /// Keys that Docker does not see: they never make a container another one.
-const NOT_IN_DOCKER: [&str; 3] = ["needs", "metrics", "image_policy"];
+const NOT_IN_DOCKER: [&str; 5] = ["needs", "metrics", "image_policy", "update", "drain"];
 
 /// What makes the container another than the one that runs.
 pub(super) fn changed(before: &Desired, desired: &Desired, name: &Name, seen: &ObservedContainer) -> Vec<Reason> {

@@ -13,6 +13,7 @@ impl Action {
         match self {
             Self::Create => ("+", "create"),
             Self::Recreate => ("~", "re-create"),
+            Self::Replace => ("~", "replace"),
             Self::Update => ("~", "update"),
             Self::Restart => ("~", "restart"),
             Self::Wait => ("=", "wait for"),
@@ -78,6 +79,7 @@ fn head(plan: &Plan) -> String {
     let all = [
         Action::Create,
         Action::Recreate,
+        Action::Replace,
         Action::Update,
         Action::Restart,
         Action::Wait,
@@ -109,6 +111,9 @@ fn told(plan: &Plan, step: &Step) -> Vec<String> {
     }
     if step.action == Action::Destroy {
         told.push("a volume: its data goes for good, as a push allowed".to_owned());
+    }
+    if step.action == Action::Replace {
+        told.push("nothing is down: the new one is ready before this one is stopped".to_owned());
     }
     if let Some(down) = plan.down.iter().find(|it| it.container == step.container) {
         let times = match down.measured {
@@ -142,6 +147,9 @@ fn touched(plan: &Plan) -> Option<String> {
     let containers = if plan.containers == 1 { "container" } else { "containers" };
     let mut line = format!("touches {touched} of {} {containers}", plan.containers);
     match count(|action| action == Action::Remove) {
+        0 if plan.down.is_empty() && count(|action| action == Action::Replace) > 0 => {
+            line.push_str(", nothing is down")
+        }
         0 if plan.down.is_empty() => line.push_str(", nothing that runs is stopped"),
         0 => {}
         1 => line.push_str(if plan.keep_removed.is_some() { ", 1 goes" } else { ", 1 goes for good" }),

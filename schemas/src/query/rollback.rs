@@ -22,8 +22,22 @@ pub struct RollbackRequest {
     pub only_plan: bool,
     /// Id of the event `desired.rolled_back`: asked for again, it is the same rollback.
     pub id: Uuid,
-    /// Who asks.
+    /// Who asks; heeded where nothing has `failed`.
     pub who: Who,
+    /// The rollout because of which the platform itself asks, as the fleet's `on_failure` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<FailedRollout>,
+}
+
+/// A rollout that has failed, and that nothing newer has left behind where what it applied is to be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRollout {
+    /// Which.
+    pub rollout: Uuid,
+    /// Id of its `rollout.failed`.
+    pub event: Uuid,
+    /// Position of that.
+    pub position: u64,
 }
 
 /// The answer to [`RollbackRequest`].

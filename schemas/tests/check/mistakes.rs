@@ -326,33 +326,33 @@ fn everything_that_can_be_said_of_how_a_container_runs() {
     table(
         &[("containers/a.json", wrong)],
         expect![[r#"
-        containers/a.json:1:27: `user` is the number 1000
-          expected: a string
-          hint: write "1000"
-        containers/a.json:1:56: `nofile` is the string `10`
-          expected: a whole number from -1 or an object
-          hint: leave the quotes out
-        containers/a.json:1:67: `x` is -2
-          expected: a whole number from -1
-        containers/a.json:1:99: item 1 of `add` is `CAP NET`
-          expected: a capability in capitals, such as `NET_ADMIN`, or `ALL`
-        containers/a.json:1:120: `pid` is `h`
-          expected: `host`
-        containers/a.json:2:19: `8000-8002:80-81` is no port mapping
-          expected: `[address:]host:container[/tcp|udp]`, such as "127.0.0.1:8080:80", or two ranges of the same length
-        containers/a.json:2:51: `shm_size` is the number 64
-          expected: a size with its unit (B, KiB, MiB, GiB), such as "64MiB"
-        containers/a.json:2:65: `health` is `off`
-          expected: `none`
-        containers/a.json:2:79: `log` is the string `local`
-          expected: an object
-        containers/a.json:2:88: unknown key `cap_add`
-          expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `entrypoint`, `env`, `extra_hosts`, `group_add`, `health`, `hostname`, `image`, …
-          hint: did you mean `capabilities`?
-        containers/a.json:2:122: `privileged` is the string `true`
-          expected: `true` or `false`
-          hint: leave the quotes out
-        11 faults in 1 file"#]],
+            containers/a.json:1:27: `user` is the number 1000
+              expected: a string
+              hint: write "1000"
+            containers/a.json:1:56: `nofile` is the string `10`
+              expected: a whole number from -1 or an object
+              hint: leave the quotes out
+            containers/a.json:1:67: `x` is -2
+              expected: a whole number from -1
+            containers/a.json:1:99: item 1 of `add` is `CAP NET`
+              expected: a capability in capitals, such as `NET_ADMIN`, or `ALL`
+            containers/a.json:1:120: `pid` is `h`
+              expected: `host`
+            containers/a.json:2:19: `8000-8002:80-81` is no port mapping
+              expected: `[address:]host:container[/tcp|udp]`, such as "127.0.0.1:8080:80", or two ranges of the same length
+            containers/a.json:2:51: `shm_size` is the number 64
+              expected: a size with its unit (B, KiB, MiB, GiB), such as "64MiB"
+            containers/a.json:2:65: `health` is `off`
+              expected: `none`
+            containers/a.json:2:79: `log` is the string `local`
+              expected: an object
+            containers/a.json:2:88: unknown key `cap_add`
+              expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `drain`, `entrypoint`, `env`, `extra_hosts`, `group_add`, `health`, `hostname`, …
+              hint: did you mean `capabilities`?
+            containers/a.json:2:122: `privileged` is the string `true`
+              expected: `true` or `false`
+              hint: leave the quotes out
+            11 faults in 1 file"#]],
     );
 }
 
@@ -385,5 +385,74 @@ fn image_policies() {
             fleet.json:1:17: `old_images` is `prune`
               expected: one of `remove`, `keep`
             7 faults in 6 files"#]],
+    );
+}
+
+#[test]
+fn what_only_one_of_two_can_have() {
+    table(
+        &[
+            (
+                "containers/a.json",
+                r#"{ "image": "x:1", "update": "start-first", "ports": ["80:80"], "health": { "command": ["x"] },
+                "volumes": { "/a": "data", "/b": "many", "/c": { "volume": "data", "read_only": true }, "/d": { "host": "/srv" },
+                "/e": { "host": "/srv", "read_only": true }, "/f": { "tmpfs": "1MiB" }, "/g": { "volume": "data" }, "/h": "gone" } }"#,
+            ),
+            ("containers/b.json", r#"{ "image": "x:1", "drain": "5s" }"#),
+            ("containers/c.json", r#"{ "image": "x:1", "update": "recreate", "drain": "5s" }"#),
+            ("containers/d.json", r#"{ "image": "x:1", "update": "start-first", "drain": "11m", "network": "host" }"#),
+            ("containers/e.json", r#"{ "image": "x:1", "update": "rolling" }"#),
+            ("containers/f.json", r#"{ "image": "x:1", "network": "container:g" }"#),
+            (
+                "containers/g.json",
+                r#"{ "image": "x:1", "update": "start-first", "drain": "0s", "ports": [], "volumes": {} }"#,
+            ),
+            ("volumes/data.json", "{}"),
+            ("volumes/many.json", r#"{ "class": "shared" }"#),
+        ],
+        expect![[r#"
+            containers/a.json:1:53: `ports` beside "update": "start-first"
+              expected: no `ports`: the old one has them until it is stopped
+              hint: publish them from a proxy that finds this container by its name in the fleet's network
+            containers/a.json:2:36: `/a` would have two writers while both run
+              expected: what is mounted read-only, or a volume of the class `shared`
+              hint: write { "volume": "data", "read_only": true }; or "class": "shared" in volumes/data.json, where two may write to it at once
+            containers/a.json:2:111: `/d` would have two writers while both run
+              expected: what is mounted read-only, or a volume of the class `shared`
+              hint: add "read_only": true beside `host`, or take `update` out
+            containers/a.json:3:95: `/g` would have two writers while both run
+              expected: what is mounted read-only, or a volume of the class `shared`
+              hint: write { "volume": "data", "read_only": true }; or "class": "shared" in volumes/data.json, where two may write to it at once
+            containers/a.json:3:123: unknown volume `gone`
+              expected: one of `data`, `many`
+              hint: declare it in `volumes/gone.json`
+            containers/b.json:1:28: `drain` without "update": "start-first"
+              expected: `drain` beside `start-first` only
+              hint: take it out, or add "update": "start-first"
+            containers/c.json:1:50: `drain` without "update": "start-first"
+              expected: `drain` beside `start-first` only
+              hint: take it out, or add "update": "start-first"
+            containers/d.json:1:53: `drain` is `11m`
+              expected: at most 10m
+            containers/d.json:1:71: `network` beside "update": "start-first"
+              expected: the fleet's network, where both are found by the name
+              hint: take `network` out, or `update`
+            containers/e.json:1:29: `update` is `rolling`
+              expected: one of `recreate`, `start-first`
+            containers/f.json:1:30: container `g` is updated `start-first`: its network goes with the old one
+              expected: a container with "update": "recreate"
+              hint: take `update` out of containers/g.json, or `network` out of this file
+            11 faults in 6 files"#]],
+    );
+}
+
+#[test]
+fn what_becomes_of_a_push_that_fails() {
+    table(
+        &[("fleet.json", r#"{ "on_failure": "revert" }"#)],
+        expect![[r#"
+            fleet.json:1:17: `on_failure` is `revert`
+              expected: one of `stop`, `rollback`
+            1 fault in 1 file"#]],
     );
 }

@@ -46,7 +46,8 @@ pub(crate) async fn make(api: Api, call: Call) -> Result<Response, Problem> {
     let (fleet, to) = (call.fleet()?, to.map(at).transpose()?);
     let place = to.as_ref().map(ToString::to_string).unwrap_or_default();
     let id = call.event_id(&format!("rollback {fleet} {place}"))?;
-    let question = RollbackRequest { fleet: fleet.clone(), to, reason, only_plan, id, who: call.who()?.clone() };
+    let question =
+        RollbackRequest { fleet: fleet.clone(), to, reason, only_plan, id, who: call.who()?.clone(), failed: None };
     let RollbackAnswer { position, event, commit, from, to, withdrawn, plan, text, warnings } =
         ask(&api, "git", &question, WRITE).await?;
     let steps = plan.map(|it| it.steps);

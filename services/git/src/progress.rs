@@ -7,11 +7,13 @@ mod watch;
 
 use std::time::Duration;
 
+use schemas::event::RolloutFailed;
 use schemas::names::{NodeName, Oid};
 use schemas::query::{FleetRequest, NodesRequest};
 use streams::{AskError, with_causes};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
 
 use self::outcome::Failed;
 use self::watch::{News, Watch};
@@ -21,6 +23,9 @@ use crate::push::{Accepted, NOT_ANY_MORE, Push};
 
 /// After so long without a line, a line says what it is waiting for.
 const STILL: Duration = Duration::from_secs(5);
+
+/// So long after a rollout has failed it is waited for what undoes it.
+const UNDONE: Duration = Duration::from_secs(10);
 
 /// Shows progress, then lets Git end. Always 0: the push is accepted, whatever becomes of its rollout.
 pub(crate) async fn post_receive(context: &Context, push: &Push, pen: &mut Pen) -> u8 {
@@ -74,10 +79,23 @@ async fn show(context: &Context, push: &Push, mut accepted: Accepted, commit: &O
                         }
                     }
                     News::End(lines) => return pen.say(&lines.join("\n")).await,
-                    News::Failed(position) => {
+                    News::Failed(position, event) => {
                         let failed = Failed { fleet, commit, rollout: watch.rollout(), position };
-                        let lines = outcome::told(context, failed, |step| watch.began(step)).await;
-                        return pen.say(&lines.join("\n")).await;
+                        let mut told = outcome::told(context, failed, |step| watch.began(step)).await;
+                        let event = event.filter(|_| told.may_be_undone && !watch.is_undoing());
+                        let undone = match event {
+                            Some(event) => undone(&mut accepted, &mut watch, event).await,
+                            None => None,
+                        };
+                        let Some(lines) = undone else {
+                            told.said.extend(told.now_what);
+                            return pen.say(&told.said.join("\n")).await;
+                        };
+                        told.said.push(told.why);
+                        told.said.push(told.fix);
+                        told.said.extend(lines);
+                        pen.say(&told.said.join("\n")).await;
+                        (ask_at, still_at) = (Instant::now() + silence, Instant::now() + STILL);
                     }
                 }
             }
@@ -98,6 +116,20 @@ async fn show(context: &Context, push: &Push, mut accepted: Accepted, commit: &O
                     return pen.say(&wait).await;
                 }
             }
+        }
+    }
+}
+
+/// Waits for what undoes a push that has failed, as the fleet says; not for long: Git itself refuses it where there is
+/// nothing to go back to. None: it did not come.
+async fn undone(accepted: &mut Accepted, watch: &mut Watch, failed: Uuid) -> Option<Vec<String>> {
+    watch.undo(RolloutFailed::leads_to(failed));
+    let limit = Instant::now() + UNDONE;
+    loop {
+        let event = timeout_at(limit, accepted.news.recv()).await.ok()?.ok()?;
+        let lines = watch.undone_by(&event);
+        if lines.is_some() {
+            return lines;
         }
     }
 }
@@ -132,6 +164,6 @@ async fn away(context: &Context, node: Option<&NodeName>) -> Option<String> {
 async fn look(context: &Context, push: &Push, accepted: &Accepted, watch: &mut Watch) -> News {
     let question = FleetRequest { fleet: push.repository.fleet.clone(), min_position: accepted.position };
     let Ok(answer) = context.bus.ask(&question, context.config.limits.ask).await else { return News::Nothing };
-    let rollout = answer.fleet.and_then(|it| it.rollouts.into_iter().rfind(|it| it.desired == accepted.position));
+    let rollout = answer.fleet.and_then(|it| it.rollouts.into_iter().rfind(|it| it.desired == watch.desired()));
     rollout.map_or(News::Nothing, |rollout| watch.stands(answer.position, &rollout))
 }

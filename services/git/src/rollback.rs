@@ -8,11 +8,11 @@ use std::sync::Arc;
 use schemas::access::{Action, Resource, allow};
 use schemas::check::Fault as Doubt;
 use schemas::descriptors::{Desired, Guards};
-use schemas::event::{Data, DesiredRolledBack};
-use schemas::fleet::Fleet;
+use schemas::event::{Data, DesiredRolledBack, Draft};
+use schemas::fleet::{Fleet, RolloutStatus};
 use schemas::names::Oid;
 use schemas::plan::{Plan, describe, plan};
-use schemas::query::{At, Fault, FaultCode, PastRequest, RollbackAnswer, RollbackRequest};
+use schemas::query::{At, FailedRollout, Fault, FaultCode, PastRequest, RollbackAnswer, RollbackRequest};
 use schemas::rollback::{REMEMBERED, Withdrawn, last_good_position, stays};
 use serde::Deserialize;
 use streams::{AskError, with_causes};
@@ -27,6 +27,9 @@ use crate::options;
 use crate::plan::{now, silent};
 use crate::record::{draft, unavailable, undo};
 use crate::repository::{Rollback, State};
+
+/// Whose doing it is where nobody asked: as that of whatever else the coordinator does by itself.
+const PLATFORM: &str = "shazam";
 
 /// What was desired before.
 struct Target {
@@ -85,11 +88,15 @@ async fn roll_back(context: &Arc<Context>, question: RollbackRequest) -> Result<
         let (withdrawn, guards) = (state.withdrawn.clone(), state.accepted.guards.clone());
         Known { applied: state.applied, deploy, withdrawn, guards }
     };
-    let (position, fleet) = now(context, id, known.applied).await?;
+    let told = question.failed.map_or(0, |it| it.position);
+    let (position, fleet) = now(context, id, known.applied.max(told)).await?;
     let Some(from) = fleet.commit.clone() else {
         let message = format!("nothing was desired of `{id}` yet: the first push to `{}` says what is", known.deploy);
         return Err(fault(FaultCode::Conflict, message));
     };
+    if let Some(failed) = &question.failed {
+        is_newest(&fleet, failed)?;
+    }
     let target = target(context, &question, &fleet, &known).await?;
     // The world as it is, with the images that ran then.
     let mut then = fleet.clone();
@@ -129,15 +136,26 @@ async fn roll_back(context: &Arc<Context>, question: RollbackRequest) -> Result<
             return Err(fault(FaultCode::Conflict, message));
         }
         let data = Data::DesiredRolledBack(event.clone());
-        Ok(vec![draft(&repository, question.id, "desired".to_owned(), who.name.as_str(), data)])
+        let actor = question.failed.map_or(who.name.as_str(), |_| PLATFORM);
+        let draft = draft(&repository, question.id, "desired".to_owned(), actor, data);
+        Ok(vec![Draft { cause: question.failed.map(|it| it.event), ..draft }])
     });
     appended.await?;
     let state = repository.state.lock().await;
     let done = state.rollbacks.get(&question.id);
     let done = done.ok_or_else(|| fault(FaultCode::Unavailable, "what became of it is not known yet, ask again"))?;
-    tracing::info!(fleet = %id, position = done.position, to = %done.commit, actor = %who.name, "rolled back");
+    tracing::info!(fleet = %id, position = done.position, to = %done.commit, "rolled back");
     (answer.position, answer.event) = (done.position, Some(question.id));
     Ok(answer)
+}
+
+/// Whether a rollout that has failed is still what became of the newest push.
+fn is_newest(fleet: &Fleet, failed: &FailedRollout) -> Result<(), Fault> {
+    let newest = fleet.rollouts.last().filter(|it| it.id == failed.rollout && it.desired == fleet.desired_at);
+    match newest.filter(|it| it.status == RolloutStatus::Failed && it.retried.is_none()) {
+        Some(_) => Ok(()),
+        None => Err(fault(FaultCode::Conflict, "something newer has left the rollout that failed behind")),
+    }
 }
 
 /// Where to, as it was asked for.

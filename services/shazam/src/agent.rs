@@ -10,6 +10,7 @@ mod answer;
 mod apply;
 mod archive;
 mod beat;
+mod beside;
 mod destroy;
 mod error;
 mod host;

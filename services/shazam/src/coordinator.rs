@@ -2,8 +2,8 @@
 //!
 //! Reads all of `EVENTS`, `obs.*` and `beat.*`; writes `rollout.*`, `container.*`, `image.*`, `hold.*`, `operator.*`,
 //! `coordinator.took` and `work.dead`; sends `work.<node>`; answers `req.shazam.nodes`, `req.shazam.retry`,
-//! `req.shazam.update`, `req.shazam.hold` and `req.shazam.operate`; asks agents to act and about images. Never talks to
-//! Docker.
+//! `req.shazam.update`, `req.shazam.hold` and `req.shazam.operate`; asks agents to act and about images, and Git to roll
+//! back. Never talks to Docker.
 
 mod answer;
 mod command;
@@ -18,6 +18,7 @@ mod observe;
 mod operate;
 mod retry;
 mod rollout;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +42,7 @@ use self::hold::Answered;
 use self::looks::{Looks, NOTIFY};
 use self::nodes::Nodes;
 use self::operate::UnderWay;
+use self::undo::{Undo, undone};
 use crate::error::CoordinatorError;
 
 /// Who writes the coordinator's events.
@@ -85,6 +87,8 @@ pub struct Coordinator {
     heard: u64,
     /// What was answered about holds.
     answered: Answered,
+    /// Pushes that failed and are to be undone.
+    undo: Undo,
     state: State,
 }
 
@@ -144,6 +148,7 @@ impl Coordinator {
             under_way: UnderWay::default(),
             heard: 0,
             answered: Answered::default(),
+            undo: Undo::default(),
             state: State::new("reading the log"),
         }
     }
@@ -239,6 +244,7 @@ impl Coordinator {
                     None => return Err(Closed { subject: UpdateImages::SUBJECT }.into()),
                 },
                 Some(came) = self.looks.under_way.next(), if !self.looks.under_way.is_empty() => self.came(came).await?,
+                (fleet, end) = self.undo.next() => undone(&fleet, &end),
                 id = due => self.compare(&id).await?,
                 id = look => self.look_for_news(&id),
                 beat = beats.next() => {
@@ -283,6 +289,7 @@ impl Coordinator {
                     }
                 }
                 fleet.apply(event);
+                self.undo.fold(id, event);
                 if moves {
                     self.looks.follow(fleet, clock::now());
                 }
@@ -360,6 +367,7 @@ impl Coordinator {
     async fn drive(&mut self) -> Result<(), CoordinatorError> {
         while let Some(id) = self.dirty.pop_first() {
             self.advance(&id).await?;
+            self.undo_what_failed(&id);
         }
         Ok(())
     }

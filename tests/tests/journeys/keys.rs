@@ -34,6 +34,7 @@ fn container(key: &str, example: Value) -> Value {
     let base = match key {
         "entrypoint" => json!({ "image": IMAGE, "command": [forever(":")[2]] }),
         "health" => json!({ "image": IMAGE, "command": forever("touch /up") }),
+        "drain" => with(plain(), "update", json!("start-first")),
         _ => plain(),
     };
     with(base, key, example)

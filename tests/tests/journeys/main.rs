@@ -28,5 +28,6 @@ mod roles;
 mod rollback;
 mod rollouts;
 mod secrets;
+mod start_first;
 mod tasks;
 mod volumes;

@@ -118,3 +118,33 @@ fn what_ran_before_runs_again_with_its_data_and_what_was_taken_back_stays_out() 
     assert_eq!((again.position, again.cause), (pushed.position + 1, Some(pushed.id)));
     platform.cli(&["replay", "registry", "--verify"]).ok();
 }
+
+#[test]
+fn a_push_that_fails_is_undone_where_the_fleet_says_so() {
+    let platform = Platform::start();
+    let shop = platform.fleet("shop");
+    shop.write("fleet.json", json!({ "on_failure": "rollback" }));
+    shop.write("volumes/data.json", json!({})).write("containers/db.json", version(1));
+    let first = shop.commit("one");
+    shop.push(&["create"]).ok().says(&["success: rollout succeeded"]);
+    let mut bad = version(2);
+    bad["health"] = json!({ "command": ["false"], "interval": "200ms", "within": "1s" });
+    shop.write("containers/db.json", bad);
+    let second = shop.commit("two");
+    let back = format!("rolled back to {}", &first[..8]);
+    shop.push(&[]).ok().says(&["error: rollout failed: not healthy", "git push -o reinstate", &back, "runs again"]);
+    said(&cli(&platform, &shop, &["wait", &second]), 1, &["failed"]);
+    said(&cli(&platform, &shop, &["wait", &first]), 0, &["succeeded"]);
+    runs(&shop, 1, 3);
+    let events = shop.events();
+    let (rolled, failed) = (events.only("desired.rolled_back"), events.only("rollout.failed"));
+    assert_eq!((rolled.cause, rolled.actor.as_str()), (Some(failed.id), "shazam"));
+    assert_eq!(rolled.data["withdrawn"], json!([second]));
+
+    // It is withdrawn as after a rollback by hand.
+    shop.write("containers/db.json", version(3)).commit("three");
+    shop.push(&[]).refused(&["contains withdrawn"]);
+    shop.push(&["reinstate"]).ok().says(&["success: rollout succeeded"]);
+    runs(&shop, 3, 4);
+    platform.cli(&["replay", "registry", "--verify"]).ok();
+}

@@ -58,7 +58,7 @@ fn general() -> Value {
                 "tasks": { "type": "object", "description": "what came of each task's last run" },
             })),
             "drift": { "type": "object", "description": "containers that another hand has changed", "additionalProperties": object(json!({
-                "action": { "enum": ["create", "recreate", "update", "restart"] },
+                "action": { "enum": ["create", "recreate", "replace", "update", "restart"] },
                 "reasons": { "type": "array", "items": { "type": "object" } },
                 "found": id(),
                 "since": count(),
@@ -164,7 +164,7 @@ fn general() -> Value {
         })),
         "Step": object(json!({
             "container": text(),
-            "action": { "enum": ["create", "recreate", "restart", "wait", "remove", "destroy"] },
+            "action": { "enum": ["create", "recreate", "replace", "update", "restart", "wait", "remove", "destroy"] },
             "status": { "enum": ["waiting", "started", "succeeded", "failed", "held"] },
             "sent": or_null(id()),
             "error": or_null(text()),
@@ -232,7 +232,7 @@ fn general() -> Value {
             "commit": or_null(text()),
             "steps": { "type": "array", "items": object(json!({
                 "container": text(),
-                "action": { "enum": ["create", "recreate", "restart", "wait", "remove", "destroy"] },
+                "action": { "enum": ["create", "recreate", "replace", "update", "restart", "wait", "remove", "destroy"] },
             })) },
             "unchanged": { "type": "array", "items": text() },
             "new_volumes": { "type": "array", "items": text() },

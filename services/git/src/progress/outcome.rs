@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemas::descriptors::OnFailure;
 use schemas::fleet::{Fleet, Rollout};
 use schemas::logs::Filter;
 use schemas::names::{FleetId, Name, Oid};
@@ -30,12 +31,22 @@ pub(super) struct Failed<'a> {
     pub(super) position: u64,
 }
 
-/// The lines. `began` tells when a step had begun.
-pub(super) async fn told(
-    context: &Context,
-    failed: Failed<'_>,
-    began: impl Fn(u32) -> Option<Timestamp>,
-) -> Vec<String> {
+/// What there is to say of it.
+pub(super) struct Told {
+    /// What its container wrote last.
+    pub(super) said: Vec<String>,
+    /// What can be done now, and why it failed.
+    pub(super) now_what: Vec<String>,
+    /// Why it failed, alone.
+    pub(super) why: String,
+    /// How to come back to it once it is undone.
+    pub(super) fix: String,
+    /// Whether the platform may be about to undo it.
+    pub(super) may_be_undone: bool,
+}
+
+/// Asks for all of it. `began` tells when a step had begun.
+pub(super) async fn told(context: &Context, failed: Failed<'_>, began: impl Fn(u32) -> Option<Timestamp>) -> Told {
     let Failed { fleet, commit, rollout: id, position } = failed;
     let question = FleetRequest { fleet: fleet.clone(), min_position: position };
     let answer = context.bus.ask(&question, context.config.limits.ask).await;
@@ -47,17 +58,25 @@ pub(super) async fn told(
         }
     };
     let Some((known, rollout)) = known else {
-        return vec![format!("error: rollout failed; to see why: fleetlog wait {}", commit.short())];
+        let why = format!("error: rollout failed; to see why: fleetlog wait {}", commit.short());
+        return Told { said: Vec::new(), now_what: vec![why.clone()], why, fix: String::new(), may_be_undone: false };
     };
-    let mut lines = match step(rollout) {
+    let said = match step(rollout) {
         Some((index, container)) => {
             let since = began(index).unwrap_or(rollout.planned);
             said(context, fleet, container, since).await
         }
         None => Vec::new(),
     };
-    lines.extend(now_what(known, rollout));
-    lines
+    let is_left_behind = known.desired_at > rollout.desired;
+    let undoes = known.desired.fleet.on_failure == OnFailure::Rollback || is_left_behind;
+    Told {
+        said,
+        now_what: now_what(known, rollout),
+        why: why(rollout),
+        fix: format!("hint: to fix it:     commit on top of it, then git push -o reinstate origin {}", known.deploy),
+        may_be_undone: undoes && last_good(&known.rollouts, rollout).is_some(),
+    }
 }
 
 /// The step that failed first, and of which container.
@@ -66,11 +85,15 @@ fn step(rollout: &Rollout) -> Option<(u32, &Name)> {
     failed.map(|(index, it)| (index, &it.step.container))
 }
 
-fn now_what(fleet: &Fleet, rollout: &Rollout) -> Vec<String> {
+fn why(rollout: &Rollout) -> String {
     let why = rollout.error.as_deref().unwrap_or("no reason given");
     let place = place(rollout);
     let place = if place.is_empty() { place } else { format!(" ({place})") };
-    let end = format!("error: rollout failed: {why}{place}");
+    format!("error: rollout failed: {why}{place}")
+}
+
+fn now_what(fleet: &Fleet, rollout: &Rollout) -> Vec<String> {
+    let end = why(rollout);
     // A newer push, or a rollback, has its own rollout: nothing is to be done about this one.
     if fleet.desired_at > rollout.desired {
         return vec!["a newer push or a rollback is on its way".to_owned(), end];

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use schemas::event::{Data, Event, RolloutPlanned, RolloutStep, StepStatus};
 use schemas::fleet::{Rollout, RolloutStatus};
-use schemas::names::{FleetId, Name, NodeName};
+use schemas::names::{FleetId, Name, NodeName, Oid};
 use schemas::outcome::duration;
 use schemas::plan::{Step, difference};
 use uuid::Uuid;
@@ -28,6 +28,8 @@ pub(super) struct Watch {
     held: Vec<String>,
     /// Containers on hold that something would have been done to.
     left_alone: Vec<Name>,
+    /// The event that undoes the push, which has failed, and the commit that it leads back to, once that is planned.
+    undoing: Option<(Uuid, Option<Oid>)>,
 }
 
 /// What one event says.
@@ -38,8 +40,9 @@ pub(super) enum News {
     Lines(Vec<String>),
     /// The end, with its last lines.
     End(Vec<String>),
-    /// The end, and what can be done about it is to be told: where the log was then.
-    Failed(u64),
+    /// The end, and what can be done about it is to be told: where the log was then, and the event that said so, where that
+    /// was seen.
+    Failed(u64, Option<Uuid>),
 }
 
 impl Watch {
@@ -55,7 +58,34 @@ impl Watch {
             failed: BTreeMap::new(),
             held: Vec::new(),
             left_alone,
+            undoing: None,
         }
+    }
+
+    /// The push has failed, and `event` may undo it: from now on that one's rollout is meant.
+    pub(super) fn undo(&mut self, event: Uuid) {
+        let (fleet, desired) = (self.fleet.clone(), self.desired);
+        *self = Self { undoing: Some((event, None)), ..Self::new(fleet, desired, Vec::new(), Vec::new()) };
+    }
+
+    /// Whether it is being undone.
+    pub(super) const fn is_undoing(&self) -> bool {
+        self.undoing.is_some()
+    }
+
+    /// The plan of what undoes the push; none: the event is another one.
+    pub(super) fn undone_by(&mut self, event: &Event) -> Option<Vec<String>> {
+        let (wanted, to) = self.undoing.as_mut()?;
+        let Data::RolloutPlanned(it) = &event.data else { return None };
+        if event.scope.fleet() != Some(&self.fleet) || event.cause != Some(*wanted) {
+            return None;
+        }
+        let mut lines = vec![format!("rolled back to {}, as `on_failure` of fleet.json says", it.commit.short())];
+        *to = Some(it.commit.clone());
+        self.desired = it.desired;
+        self.steps.clone_from(&it.steps);
+        lines.extend(self.planned(event.id, it));
+        Some(lines)
     }
 
     pub(super) fn take(&mut self, event: &Event) -> News {
@@ -76,7 +106,7 @@ impl Watch {
                 lines.push(self.succeeded(&format!(" in {}", duration(it.duration_ms))));
                 News::End(lines)
             }
-            Data::RolloutFailed(it) if mine(&it.rollout) => News::Failed(event.position),
+            Data::RolloutFailed(it) if mine(&it.rollout) => News::Failed(event.position, Some(event.id)),
             Data::RolloutSuperseded(it) if mine(&it.rollout) => News::End(vec![superseded(it.by)]),
             _ => News::Nothing,
         }
@@ -129,6 +159,11 @@ impl Watch {
         vec![format!("step {}/{}  {} … {ended}", step.step + 1, self.steps.len(), self.name(step.step))]
     }
 
+    /// Position of what it applies.
+    pub(super) const fn desired(&self) -> u64 {
+        self.desired
+    }
+
     /// Which one it is, once it is planned.
     pub(super) fn rollout(&self) -> Option<Uuid> {
         self.rollout
@@ -141,6 +176,13 @@ impl Watch {
 
     /// The last line of a rollout that did all that it could.
     fn succeeded(&self, took: &str) -> String {
+        if let Some((_, Some(to))) = &self.undoing {
+            return format!(
+                "error: rollout failed; {} runs again, after{}",
+                to.short(),
+                took.trim_start_matches(" in")
+            );
+        }
         let names: Vec<&str> = self.left_alone.iter().map(Name::as_str).collect();
         match names.as_slice() {
             [] => format!("success: rollout succeeded{took}"),
@@ -176,7 +218,7 @@ impl Watch {
                 lines.push(self.succeeded(&took));
                 News::End(lines)
             }
-            RolloutStatus::Failed => News::Failed(position),
+            RolloutStatus::Failed => News::Failed(position, None),
             RolloutStatus::Superseded => {
                 lines.push("warning: rollout superseded by a newer push or rollback".to_owned());
                 News::End(lines)

@@ -196,6 +196,99 @@ async fn a_failed_rollout_shows_what_its_container_wrote_last_and_the_way_back()
     );
 }
 
+/// The end of a push whose rollout has failed, with a fleet that wants it undone; `then` plays what becomes of that, from the
+/// `rollout.failed` on.
+async fn undone<F: Future<Output = ()>>(platform: &Platform, then: impl FnOnce(Uuid) -> F) -> Vec<String> {
+    let rolled = while_rolling(platform, |position| async move {
+        let good = planned_for(platform, position, &"9".repeat(40)).await;
+        let succeeded = RolloutSucceeded { rollout: good, duration_ms: 1 };
+        platform.append("acme/shop", Some(good), Data::RolloutSucceeded(succeeded)).await;
+    });
+    rolled.await.good().tells("rollout succeeded");
+    let ann = Workdir::clone_of(&platform.url("acme/shop")).await;
+    ann.commit(&[("containers/db.json", DB_2), ("fleet.json", r#"{ "on_failure": "rollback" }"#)]).await;
+    let before = platform.events("acme/shop").await.len();
+    let roll = async {
+        let pushed = eventually("the push", || async {
+            let mut events = platform.events("acme/shop").await;
+            if events.len() > before { events.pop().ok_or_else(String::new) } else { Err("no event".to_owned()) }
+        });
+        let rollout = planned(platform, pushed.await.position).await;
+        let error = "it ended with code 3".to_owned();
+        let failed = RolloutFailed { rollout, step: None, error, duration_ms: 3_400 };
+        then(platform.append("acme/shop", Some(rollout), Data::RolloutFailed(failed)).await.1).await;
+    };
+    let (said, ()) = tokio::join!(ann.push(&[], &["main"]), roll);
+    let told: Vec<String> = said
+        .good()
+        .stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix("remote: "))
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    let from = told.iter().position(|line| line.starts_with("rollout: ")).unwrap();
+    told[from + 1..].to_vec()
+}
+
+/// What undoes it is planned; the rollout.
+async fn planned_back(platform: &Platform, failed: Uuid) -> Uuid {
+    let step =
+        Step { container: "db".parse().unwrap(), action: Action::Recreate, reasons: Vec::new(), after: Vec::new() };
+    let planned = RolloutPlanned {
+        retries: None,
+        commit: "9".repeat(40).parse().unwrap(),
+        desired: 1_000_000,
+        observed: 1,
+        epoch: 1,
+        node: "local".parse().unwrap(),
+        steps: vec![step],
+        heals: false,
+    };
+    let cause = RolloutFailed::leads_to(failed);
+    platform.append("acme/shop", Some(cause), Data::RolloutPlanned(planned)).await.1
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_that_is_undone_shows_the_way_back_to_its_end() {
+    let platform = Platform::started().await;
+    let told = undone(&platform, |failed| {
+        let platform = &platform;
+        async move {
+            let rollout = planned_back(platform, failed).await;
+            step(platform, rollout, StepStatus::Started, None).await;
+            step(platform, rollout, StepStatus::Succeeded, None).await;
+            let succeeded = RolloutSucceeded { rollout, duration_ms: 2_100 };
+            platform.append("acme/shop", Some(rollout), Data::RolloutSucceeded(succeeded)).await;
+        }
+    })
+    .await;
+    assert_eq!(
+        told,
+        [
+            "error: rollout failed: it ended with code 3 (after 3.4 s)",
+            "hint: to fix it:     commit on top of it, then git push -o reinstate origin main",
+            "rolled back to 99999999, as `on_failure` of fleet.json says",
+            "rollout: 1 step on node local",
+            "step 1/1  re-create db … done in 1.2 s",
+            "error: rollout failed; 99999999 runs again, after 2.1 s",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_that_a_newer_one_overtakes_is_not_undone() {
+    let platform = Platform::started().await;
+    let told = undone(&platform, |_| {
+        let platform = &platform;
+        async move {
+            planned_for(platform, 1_000_000, &"7".repeat(40)).await;
+        }
+    })
+    .await;
+    assert_eq!(told.last().unwrap(), "error: rollout failed: it ended with code 3 (after 3.4 s)");
+    assert!(told.iter().any(|it| it.starts_with("hint: to go back:    fleetlog rollback")), "{told:#?}");
+}
+
 fn line(second: i64, stream: Stream, text: &str) -> Found {
     let origin = Origin {
         id: "0123456789abcdef".to_owned(),

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use schemas::access::Who;
 use schemas::event::{
-    Data, DesiredReinstated, DesiredRolledBack, Event, Level, LevelRaised, RolloutPlanned, RolloutSucceeded,
+    Data, DesiredReinstated, DesiredRolledBack, Event, Level, LevelRaised, RolloutFailed, RolloutPlanned,
+    RolloutSucceeded,
 };
+use schemas::names::Oid;
 use schemas::query::{
-    Candidate, Fault, FaultCode, ForkRequest, PlanAnswer, PlanRequest, PullAsk, PullRequest, RollbackAnswer,
-    RollbackRequest,
+    Candidate, FailedRollout, Fault, FaultCode, ForkRequest, PlanAnswer, PlanRequest, PullAsk, PullRequest,
+    RollbackAnswer, RollbackRequest,
 };
 use streams::AskError;
 
@@ -35,6 +37,7 @@ fn wanted(to: Option<&str>) -> RollbackRequest {
         only_plan: false,
         id: streams::clock::new_id(),
         who: person("maintainer"),
+        failed: None,
     }
 }
 
@@ -76,26 +79,25 @@ async fn reinstated(platform: &Platform) -> Vec<(Event, DesiredReinstated)> {
     platform.events(SHOP).await.into_iter().filter_map(of).collect()
 }
 
-/// Says that what is desired now was rolled out.
-async fn succeeded(platform: &Platform) {
+/// What is desired now, and since which position.
+async fn newest(platform: &Platform) -> (u64, Oid) {
     let newest = platform.events(SHOP).await.into_iter().rev().find_map(|event| match &event.data {
         Data::GitPushed(it) => it.commit.clone().map(|commit| (event.position, commit)),
         Data::DesiredRolledBack(it) => Some((event.position, it.commit.clone())),
         _ => None,
     });
-    let (desired, commit) = newest.unwrap();
+    newest.unwrap()
+}
+
+fn planned(desired: u64, commit: Oid) -> RolloutPlanned {
     let node = "local".parse().unwrap();
-    let planned = RolloutPlanned {
-        commit,
-        desired,
-        observed: desired,
-        epoch: 1,
-        node,
-        steps: vec![],
-        retries: None,
-        heals: false,
-    };
-    let (_, rollout) = platform.append(SHOP, None, Data::RolloutPlanned(planned)).await;
+    RolloutPlanned { commit, desired, observed: desired, epoch: 1, node, steps: vec![], retries: None, heals: false }
+}
+
+/// Says that what is desired now was rolled out.
+async fn succeeded(platform: &Platform) {
+    let (desired, commit) = newest(platform).await;
+    let (_, rollout) = platform.append(SHOP, None, Data::RolloutPlanned(planned(desired, commit))).await;
     let succeeded = RolloutSucceeded { rollout, duration_ms: 1 };
     platform.append(SHOP, Some(rollout), Data::RolloutSucceeded(succeeded)).await;
 }
@@ -145,6 +147,43 @@ async fn what_was_desired_is_desired_again_and_the_branch_stays() {
     ann.push(&["no-wait"], &["main"]).await.good();
     let pushed = platform.pushed(SHOP).await.pop().unwrap();
     assert!(pushed.descriptors.is_empty() && pushed.commit.is_some(), "{pushed:?}");
+}
+
+/// Says that what is desired now could not be rolled out.
+async fn failed(platform: &Platform) -> FailedRollout {
+    let (desired, commit) = newest(platform).await;
+    let (_, rollout) = platform.append(SHOP, None, Data::RolloutPlanned(planned(desired, commit))).await;
+    let failed = RolloutFailed { rollout, step: None, error: "it ended".to_owned(), duration_ms: 1 };
+    let (position, event) = platform.append(SHOP, Some(rollout), Data::RolloutFailed(failed)).await;
+    FailedRollout { rollout, event, position }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_platform_undoes_what_failed_and_only_while_that_is_the_newest() {
+    let platform = Platform::started().await;
+    let (ann, commits) = states(&platform, 1).await;
+    ann.commit(&[("containers/db.json", &container(8))]).await;
+    ann.push(&["no-wait"], &["main"]).await.good();
+    let old = failed(&platform).await;
+    ann.commit(&[("containers/db.json", &container(9))]).await;
+    ann.push(&["no-wait"], &["main"]).await.good();
+    let new = failed(&platform).await;
+    let undo = |failed: FailedRollout| RollbackRequest {
+        id: RolloutFailed::leads_to(failed.event),
+        reason: Some("on_failure: rollback".to_owned()),
+        who: Who::admin(),
+        failed: Some(failed),
+        ..wanted(None)
+    };
+    refused(ask(&platform, &undo(old)).await, FaultCode::Conflict, "something newer");
+    let answer = ask(&platform, &undo(new)).await.unwrap();
+    assert_eq!((answer.commit.as_str(), answer.withdrawn.len()), (&*commits[0], 2));
+    // Asked for again, it is the same.
+    assert_eq!(ask(&platform, &undo(new)).await.unwrap().position, answer.position);
+    let all = rolled_back(&platform).await;
+    let [(event, it)] = &all[..] else { panic!("{all:?}") };
+    assert_eq!((event.id, event.actor.as_str(), event.cause), (undo(new).id, "shazam", Some(new.event)));
+    assert_eq!(it.reason.as_deref(), Some("on_failure: rollback"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,7 @@ use super::error::StepError;
 use super::host::{COMMIT, Host, IN_THE_NETWORK_OF, ON_UNHEALTHY, SPEC, Slot, container_name};
 use super::image::Chosen;
 use super::look::Why;
+use super::ready::Of;
 
 impl Host {
     /// Does what a command says; answers which image the container has, where that is news.
@@ -39,7 +40,7 @@ impl Host {
         let name = container_name(&command.fleet, &command.container);
         for need in &target.needs {
             let needed = container_name(&command.fleet, &need.container);
-            match self.ready(&needed, &need.readiness, need.condition, None).await {
+            match self.ready(&needed, &need.readiness, need.condition, Of::Needed).await {
                 Ok(_) => {}
                 Err(error) if error.is_passing() => return Err(error),
                 Err(error) => {
@@ -50,11 +51,18 @@ impl Host {
         for (volume, docker) in &target.volumes {
             self.have_volume(&command.fleet, volume, docker).await?;
         }
-        slot.told().probed = matches!(target.readiness.probe, schemas::spec::Probe::Http { .. });
-        let pulled = self.have_container(command, target, &name, slot).await?;
+        let is_probed = matches!(target.readiness.probe, schemas::spec::Probe::Http { .. });
+        let was_probed = std::mem::replace(&mut slot.told().probed, is_probed);
+        let pulled = match self.have_container(command, target, &name, slot).await {
+            Err(error @ StepError::NotReplaced { .. }) => {
+                slot.told().probed = was_probed;
+                return Err(error);
+            }
+            end => end?,
+        };
         // From here on somebody asks for its path, also where this step fails.
         self.keep_probing(&command.fleet, &command.container, &name, &target.readiness, slot);
-        let seen = self.ready(&name, &target.readiness, Condition::Healthy, Some(command)).await?;
+        let seen = self.ready(&name, &target.readiness, Condition::Healthy, Of::Step(command)).await?;
         self.tell_ready(command, target, &seen, slot).await;
         Ok(self.resolved(target, &seen, pulled).await?)
     }
@@ -68,12 +76,16 @@ impl Host {
         name: &str,
         slot: &Slot,
     ) -> Result<bool, StepError> {
-        if command.action == Action::Create && target.image.is_none() {
+        if command.action == Action::Create && target.image.is_none() && target.overlap.is_none() {
             // The usual case costs no look: Docker says by itself what is in the way, or missing.
             match self.make(command, target, &Chosen::of_tag(target), name).await {
                 Err(StepError::Engine(EngineError::NameTaken { .. } | EngineError::ImageMissing { .. })) => {}
                 end => return end.map(|()| false),
             }
+        }
+        if target.overlap.is_some() {
+            self.know(command, slot).await;
+            self.settle((&command.fleet, &command.container), slot, Some(command.cause)).await?;
         }
         // What can fail comes before anything is stopped.
         let image = self.have_image(target).await?;
@@ -93,6 +105,11 @@ impl Host {
                     self.engine.update(&seen.id, &target.spec).await?;
                 }
                 self.have_running(command, target, &seen, slot).await?;
+                return Ok(image.pulled);
+            }
+            let replaced = target.overlap.filter(|_| command.action == Action::Replace);
+            if let Some(overlap) = replaced.filter(|_| seen.state == State::Running) {
+                self.replace(command, target, &image, &seen, (overlap, slot)).await?;
                 return Ok(image.pulled);
             }
             self.take_away(command, &seen, slot).await?;
@@ -115,7 +132,13 @@ impl Host {
     }
 
     /// Makes a container and starts it: both, or neither.
-    async fn make(&self, command: &Command, target: &Target, image: &Chosen, name: &str) -> Result<(), StepError> {
+    pub(super) async fn make(
+        &self,
+        command: &Command,
+        target: &Target,
+        image: &Chosen,
+        name: &str,
+    ) -> Result<(), StepError> {
         let mut labels = self.labels(&command.fleet, Some(&command.container));
         labels.insert(SPEC.to_owned(), target.digest.clone());
         labels.insert(COMMIT.to_owned(), command.commit.to_string());
@@ -232,8 +255,11 @@ impl Host {
     /// Whether a container that it needs was made since it was started, and it is to be started again with that one.
     async fn is_outlived(&self, command: &Command, target: &Target, seen: &Container) -> Result<bool, EngineError> {
         for need in target.needs.iter().filter(|it| it.restart_with) {
-            let needed = self.engine.inspect(&container_name(&command.fleet, &need.container)).await?;
-            if needed.is_some_and(|it| seen.started_ns.is_some_and(|started| it.created_ns > started)) {
+            let name = container_name(&command.fleet, &need.container);
+            let needed = self.engine.inspect(&name).await?;
+            // One that was made beside another one counts from when it took over.
+            let floor = self.slot(&name).told().floor + 1;
+            if needed.is_some_and(|it| seen.started_ns.is_some_and(|started| it.created_ns.max(floor) > started)) {
                 return Ok(true);
             }
         }
@@ -241,6 +267,7 @@ impl Host {
     }
 
     async fn remove(&self, command: &Command, slot: &Slot) -> Result<(), StepError> {
+        self.settle((&command.fleet, &command.container), slot, Some(command.cause)).await?;
         let name = container_name(&command.fleet, &command.container);
         // A stranger's container of that name is none of ours: ours is gone already.
         let ours = self.engine.inspect(&name).await?.filter(|seen| self.is_ours(&seen.labels));

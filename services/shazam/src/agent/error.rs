@@ -89,6 +89,12 @@ pub enum StepError {
         /// What speaks against it.
         why: String,
     },
+    /// The one that should have been replaced serves as before.
+    #[error("the new one did not take over: {why}; the old one goes on as it was")]
+    NotReplaced {
+        /// What was seen of the new one.
+        why: String,
+    },
     /// It runs, but not as it should.
     #[error("{why}")]
     NotReady {

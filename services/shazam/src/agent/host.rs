@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::{Engine, Labels, Scope};
-use schemas::fleet::ObservedContainer;
+use schemas::fleet::{ObservedContainer, State};
 use schemas::names::{FleetId, Name, NodeName, Oid};
 use schemas::spec::{Updatable, resource_name};
 use schemas::work::{Change, Report};
@@ -50,7 +50,7 @@ pub struct Host {
     pub calls: Semaphore,
     /// Why Docker cannot be reached; none: it can.
     pub away: watch::Sender<Option<String>>,
-    /// The tasks that ask HTTP paths.
+    /// The tasks that ask HTTP paths, and what else goes on beside everything.
     pub probes: TaskTracker,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     networks: Mutex<BTreeMap<FleetId, Arc<RwLock<bool>>>>,
@@ -91,6 +91,8 @@ pub struct Told {
     pub docker_id: String,
     /// The newest change that was told.
     pub newest: Option<(i64, Change)>,
+    /// The time of the last that was told of the one before it: whatever is told of this one comes later.
+    pub floor: i64,
     /// Its health, where that was told.
     pub health: Option<Change>,
     /// What was told of what Docker can change while it runs.
@@ -132,7 +134,11 @@ impl Slot {
     /// Takes over what the log says of the container, unless more is known already.
     pub fn remember(&self, seen: &ObservedContainer) {
         let mut told = self.told();
-        if told.docker_id.is_empty() {
+        if seen.state == State::Removed {
+            told.floor = told.floor.max(seen.newest.0);
+        } else if told.docker_id.is_empty() {
+            // As when it was told: of one that was made beside another one, nothing came before that.
+            told.floor = told.floor.max(seen.created_ns - 1);
             told.docker_id.clone_from(&seen.docker_id);
             told.newest = Some(seen.newest);
             told.live.clone_from(&seen.live);

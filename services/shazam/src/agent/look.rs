@@ -79,7 +79,10 @@ impl Host {
         let Ok(_busy) = slot.busy.try_lock() else { return Ok(()) };
         slot.missed.store(false, Ordering::Release);
         let Some(seen) = self.engine.inspect(name).await? else {
-            self.tell_gone(&slot, name).await;
+            // The log takes nothing back that it was told to be gone: perhaps the one that ran is about to have its name again.
+            if !self.is_beside(name).await? {
+                self.tell_gone(&slot, name).await;
+            }
             return Ok(());
         };
         // Under another name than its own it is not what it was, whatever its labels say.
@@ -146,15 +149,20 @@ impl Host {
         why: Why,
     ) -> bool {
         let over = matches!(seen.state, State::Exited | State::Dead);
-        for (mut at_ns, change) in edges(seen, matches!(why, Why::Asked(_) | Why::Mended)) {
+        for (index, (mut at_ns, change)) in (1..).zip(edges(seen, matches!(why, Why::Asked(_) | Why::Mended))) {
             {
                 let mut told = slot.told();
                 if told.docker_id != seen.id {
                     told.docker_id.clone_from(&seen.id);
-                    told.newest = None;
+                    let before = told.newest.take().map_or(0, |(at_ns, _)| at_ns);
+                    told.floor = told.floor.max(before);
                     told.health = None;
                     told.live = None;
                     told.paused = false;
+                }
+                // What was made beside another one was that before it was told.
+                if at_ns <= told.floor {
+                    at_ns = told.floor + index;
                 }
                 // What has no time of Docker's own was told right after something else, and so perhaps after the end.
                 if let Some((newest, _)) = told.newest.filter(|(_, it)| over && is_end(change) && !is_end(*it)) {
@@ -276,6 +284,7 @@ impl Host {
         if self.report(&Report::Container(report), id).await {
             let mut told = slot.told();
             if told.docker_id == docker_id {
+                told.floor = told.floor.max(at_ns);
                 told.docker_id.clear();
                 told.newest = None;
                 told.health = None;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::apply::ends_by_itself;
 use super::error::StepError;
-use super::host::{Host, IN_THE_NETWORK_OF};
+use super::host::{Host, IN_THE_NETWORK_OF, Slot};
 use super::look::Why;
 use super::probe;
 
@@ -24,6 +24,17 @@ const FIRST: Duration = Duration::from_millis(25);
 /// A container that is not started again when it ends, and that nothing checks, has to run for so long.
 const SETTLE: Duration = Duration::from_millis(500);
 
+/// Whose container is waited for.
+#[derive(Clone, Copy)]
+pub(super) enum Of<'a> {
+    /// One that somebody needs.
+    Needed,
+    /// The step's own: what is seen of it is told.
+    Step(&'a Command),
+    /// The one that is to take the place of the step's own, whose slot this is: nothing is told of it yet.
+    Beside(&'a Slot),
+}
+
 /// What one look says.
 enum Verdict {
     /// It is as it is needed.
@@ -35,16 +46,23 @@ enum Verdict {
 }
 
 impl Host {
-    /// Waits until `name` is in the condition, for as long as it may take; tells what is seen meanwhile where it is the
-    /// container `of` a step.
+    /// Waits until `name` is in the condition, for as long as it may take.
     pub(super) async fn ready(
         &self,
         name: &str,
         readiness: &Readiness,
         condition: Condition,
-        of: Option<&Command>,
+        of: Of<'_>,
     ) -> Result<Container, StepError> {
-        let slot = self.slot(name);
+        let named;
+        let slot = match of {
+            // Docker's wake-ups go to a container by its labels, whatever it is called.
+            Of::Beside(slot) => slot,
+            Of::Needed | Of::Step(_) => {
+                named = self.slot(name);
+                &*named
+            }
+        };
         let deadline = Instant::now() + readiness.within.into();
         let mut pause = FIRST;
         let mut running_since = None;
@@ -54,8 +72,8 @@ impl Host {
             tokio::pin!(wake);
             wake.as_mut().enable();
             let seen = self.engine.inspect(name).await?.filter(|seen| self.is_ours(&seen.labels));
-            if let (Some(seen), Some(it)) = (&seen, of) {
-                self.tell(&slot, &it.fleet, &it.container, seen, Why::Step(it.cause)).await;
+            if let (Some(seen), Of::Step(it)) = (&seen, of) {
+                self.tell(slot, &it.fleet, &it.container, seen, Why::Step(it.cause)).await;
             }
             let verdict = match &seen {
                 None => Verdict::NotYet("it is not there".to_owned()),
@@ -63,7 +81,7 @@ impl Host {
             };
             let verdict = match (verdict, &seen, of) {
                 // Its start says nothing yet: a mistake in its command shows in the moment after.
-                (Verdict::Ready, Some(seen), Some(_)) if only_runs(seen, readiness, condition) => {
+                (Verdict::Ready, Some(seen), Of::Step(_) | Of::Beside(_)) if only_runs(seen, readiness, condition) => {
                     let since: &mut Instant = running_since.get_or_insert_with(Instant::now);
                     if since.elapsed() < SETTLE {
                         Verdict::NotYet("it has just been started".to_owned())
@@ -118,7 +136,12 @@ async fn judge(host: &Host, seen: &Container, readiness: &Readiness, condition: 
         (State::Exited, _) if code == 0 && ends_by_itself(seen) => Verdict::Ready,
         (State::Exited | State::Dead, _) => {
             let memory = if seen.out_of_memory { ", out of memory" } else { "" };
-            Verdict::Never(format!("it ended with code {code}{memory}; `docker logs {}` shows why", seen.name))
+            let shows = match super::beside::is_next(&seen.name) {
+                // It is gone a moment later, and its lines are not.
+                true => "`fleetlog logs`".to_owned(),
+                false => format!("`docker logs {}`", seen.name),
+            };
+            Verdict::Never(format!("it ended with code {code}{memory}; {shows} shows why"))
         }
         (state, _) => Verdict::NotYet(format!("it is {state}")),
     }

@@ -8,7 +8,7 @@ use schemas::query::{FleetRequest, FleetsRequest};
 use schemas::work::Command;
 use streams::AskError;
 
-use super::host::Host;
+use super::host::{Host, Slot, Told};
 
 /// How long the registry may take for an answer.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -57,6 +57,29 @@ impl Host {
             tokio::select! {
                 () = self.shutdown.cancelled() => return None,
                 () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+    }
+}
+
+impl Host {
+    /// Takes over what the log says of a command's container, where nothing is known of it yet.
+    pub(super) async fn know(&self, command: &Command, slot: &Slot) {
+        let is_known = |told: &Told| !told.docker_id.is_empty() || told.floor > 0;
+        if is_known(&slot.told()) {
+            return;
+        }
+        let question = FleetRequest { fleet: command.fleet.clone(), min_position: command.position };
+        match self.bus.ask(&question, WITHIN).await {
+            Ok(answer) => {
+                let seen = answer.fleet.and_then(|mut it| it.observed.containers.remove(&command.container));
+                if let Some(seen) = seen.filter(|seen| seen.node == self.node) {
+                    slot.remember(&seen);
+                }
+            }
+            // Whoever watches asks as well, and every minute again.
+            Err(error) => {
+                tracing::warn!(%error, container = %command.container, "what was seen of it before is not known")
             }
         }
     }

@@ -14,6 +14,7 @@ use schemas::work::{Report, ThingReport, Watched, observation_id};
 use streams::clock;
 use tokio::time::Instant;
 
+use super::beside::beside;
 use super::host::{FLEET, Host, container_name, fleet_of};
 use super::look::Why;
 use super::recall;
@@ -148,7 +149,7 @@ impl Watch {
         let Some((fleet, container)) = fleet_of(&wake.labels) else { return Ok(()) };
         let name = container_name(&fleet, &container);
         let slot = self.host.slot(&name);
-        if wake.action == Action::Die {
+        if wake.action == Action::Die && wake.name == name {
             slot.told().exit_code = wake.exit_code;
         }
         slot.wake.notify_waiters();
@@ -202,6 +203,9 @@ impl Watch {
         let listed = host.engine.list(&host.scope()).await?;
         let there: BTreeSet<String> = listed.iter().map(|it| it.id.clone()).collect();
         self.remember(&there).await;
+        for (fleet, container) in listed.iter().filter_map(beside) {
+            host.settle_in_time(fleet, container);
+        }
         for it in listed.iter().filter(|it| fleet_of(&it.labels).is_some()) {
             host.look_at(&it.name).await?;
         }
@@ -229,12 +233,15 @@ impl Watch {
         for fleet in fleets {
             host.remember_kept(&fleet);
             for (container, seen) in &fleet.observed.containers {
-                if seen.node != host.node || seen.state == State::Removed {
+                if seen.node != host.node {
                     continue;
                 }
                 let name = container_name(&fleet.id, container);
                 let slot = host.slot(&name);
                 slot.remember(seen);
+                if seen.state == State::Removed {
+                    continue;
+                }
                 let idle = slot.probe.lock().unwrap_or_else(PoisonError::into_inner).is_none();
                 let descriptor = fleet.desired.containers.get(container);
                 if let Some(descriptor) = descriptor.filter(|_| idle && there.contains(&seen.docker_id)) {

@@ -34,7 +34,7 @@ pub fn command(
         Action::Remove => None,
         Action::Destroy if is_doomed(fleet, &fleet.desired, &step.container) => None,
         Action::Destroy => return Err(not_doomed(step)),
-        Action::Create | Action::Recreate | Action::Update | Action::Restart | Action::Wait => {
+        Action::Create | Action::Recreate | Action::Replace | Action::Update | Action::Restart | Action::Wait => {
             Some(target(fleet, &step.container, key)?)
         }
     };
@@ -86,5 +86,6 @@ fn target(fleet: &Fleet, name: &Name, key: &DigestKey) -> Result<Target, RenderF
         readiness.unwrap_or(spec::Readiness { probe: spec::Probe::Docker, within: schemas::units::Span::seconds(60) });
     let (digest, digest_before) = (digests.now, digests.before);
     let image = fleet.images.in_force(name, &spec).cloned();
-    Ok(Target { spec, digest, image, digest_before, readiness, volumes, needs: needs.collect() })
+    let overlap = container.and_then(Container::overlap);
+    Ok(Target { spec, digest, image, digest_before, readiness, volumes, needs: needs.collect(), overlap })
 }

@@ -16,8 +16,6 @@ use streams::clock;
 
 use self::support::{Platform, shop};
 
-/// How long anything may take.
-
 const VOLUME: &str = "acme.shop.data";
 
 fn fleet() -> Value {

@@ -5,6 +5,7 @@
 
 mod container;
 mod desired;
+mod files;
 mod guards;
 mod image_policy;
 mod mount;
@@ -27,6 +28,9 @@ pub use self::container::{
     Container, Health, Healthcheck, Limits, Metrics, NetworkMode, Off, OnUnhealthy, Restart, Stop,
 };
 pub use self::desired::{Changes, Desired, File, Files};
+pub use self::files::{
+    Blob, FileMode, FileSource, FileSources, MAX_FILE, MAX_FILES, MAX_FILES_BYTES, OnChange, TAKEN_FROM, may_be_taken,
+};
 pub use self::guards::{Day, Guard, Guards, Window};
 pub use self::image_policy::{AutoUpdate, ImagePolicy, Pace, PolicyWord};
 pub use self::mount::Mount;
@@ -233,6 +237,8 @@ pub enum Path {
     Fleet,
     /// `<folder>/<name>.json`
     Named(Kind, Name),
+    /// A file that a container takes in, such as `files/app/app.conf`. No descriptor, and yet a part of what is desired.
+    Blob(String),
 }
 
 impl fmt::Display for Path {
@@ -240,6 +246,7 @@ impl fmt::Display for Path {
         match self {
             Self::Fleet => f.write_str("fleet.json"),
             Self::Named(kind, name) => write!(f, "{}/{name}.json", kind.folder().unwrap_or_default()),
+            Self::Blob(path) => f.write_str(path),
         }
     }
 }
@@ -250,6 +257,9 @@ impl FromStr for Path {
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "fleet.json" {
             return Ok(Self::Fleet);
+        }
+        if may_be_taken(text) && text.contains('/') {
+            return Ok(Self::Blob(text.to_owned()));
         }
         let error = || format!("`{text}` is no descriptor's path");
         let (folder, file) = text.split_once('/').ok_or_else(error)?;

@@ -14,6 +14,8 @@ impl Action {
             Self::Create => ("+", "create"),
             Self::Recreate => ("~", "re-create"),
             Self::Update => ("~", "update"),
+            Self::Place => ("~", "place"),
+            Self::Reload => ("~", "reload"),
             Self::Restart => ("~", "restart"),
             Self::Wait => ("=", "wait for"),
             Self::Remove => ("-", "remove"),
@@ -79,6 +81,8 @@ fn head(plan: &Plan) -> String {
         Action::Create,
         Action::Recreate,
         Action::Update,
+        Action::Place,
+        Action::Reload,
         Action::Restart,
         Action::Wait,
         Action::Remove,
@@ -106,6 +110,12 @@ fn told(plan: &Plan, step: &Step) -> Vec<String> {
             Some(keep) => format!("its volumes stay; the container is kept, stopped, for {}", long(keep)),
             None => "its volumes stay".to_owned(),
         });
+    }
+    if step.action == Action::Place {
+        told.push("its files are put in place while it runs".to_owned());
+    }
+    if step.action == Action::Reload {
+        told.push("its files are put in place, and it gets a signal: not down".to_owned());
     }
     if step.action == Action::Destroy {
         told.push("a volume: its data goes for good, as a push allowed".to_owned());

@@ -138,7 +138,19 @@ fn change(container: &str, docker_id: &str) -> ContainerChange {
     let seen = Sighting { node: "n1".parse().unwrap(), at_ns: 1, obs: 1 };
     let (container, docker_id) = (container.parse().unwrap(), docker_id.to_owned());
     let (image, spec, commit, checked, exit_code, out_of_memory) = (None, None, None, false, None, false);
-    ContainerChange { container, seen, docker_id, image, spec, commit, live: None, checked, exit_code, out_of_memory }
+    ContainerChange {
+        container,
+        seen,
+        docker_id,
+        image,
+        spec,
+        commit,
+        live: None,
+        files: None,
+        checked,
+        exit_code,
+        out_of_memory,
+    }
 }
 
 /// A round of a node with one container, the next of which is far away.

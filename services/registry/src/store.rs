@@ -33,7 +33,7 @@ pub(crate) use self::write::Writer;
 
 /// The version of everything that the database holds: its tables, and what the fold writes into them. A database of
 /// another version is made anew.
-pub(crate) const SHAPE: u32 = 6;
+pub(crate) const SHAPE: u32 = 7;
 
 /// Connections that wait for the next reader. Each keeps its pages.
 const IDLE: usize = 2;

@@ -73,7 +73,10 @@ struct News {
 /// What is told of a fleet that would be put right by `steps`.
 fn news(fleet: &Fleet, steps: &[Step]) -> News {
     let policy = fleet.desired.fleet.drift;
-    let differs = |action| matches!(action, Action::Create | Action::Recreate | Action::Update | Action::Restart);
+    let differs = |action| {
+        use Action::{Create, Place, Recreate, Reload, Restart, Update};
+        matches!(action, Create | Recreate | Update | Place | Reload | Restart)
+    };
     let now: BTreeMap<&Name, &Step> = steps
         .iter()
         .filter(|step| policy != Drift::Ignore && differs(step.action))

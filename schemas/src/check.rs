@@ -6,6 +6,7 @@ mod amounts;
 mod defaults;
 mod doubts;
 mod fault;
+mod files;
 mod fleet;
 mod graph;
 mod guards;
@@ -20,6 +21,7 @@ mod ports;
 mod references;
 mod rule;
 mod secrets;
+mod takes;
 mod task;
 mod tree;
 mod update;
@@ -32,7 +34,9 @@ pub use self::fault::{Code, Fault, Place, report, warned};
 pub use self::guards::policy;
 pub use self::places::Places;
 pub use self::secrets::likely_secret;
-use crate::descriptors::Desired;
+pub use self::takes::Takes;
+use crate::descriptors::{Desired, may_be_taken};
+use crate::names::Oid;
 
 /// How large a descriptor may be, in bytes.
 pub const MAX_BYTES: u64 = 1 << 20;
@@ -51,8 +55,10 @@ pub struct TreeFile<'a> {
 /// What an entry of a tree is in Git.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryKind {
-    /// A file, executable or not.
+    /// A file.
     File,
+    /// A file that can be executed.
+    Executable,
     /// A symbolic link; its content does not matter.
     Symlink,
     /// Another repository; it has no content.
@@ -66,6 +72,15 @@ pub enum Content<'a> {
     Bytes(&'a [u8]),
     /// So many bytes: more than [`MAX_BYTES`], and so not read.
     TooLarge(u64),
+    /// It was not looked at, because nothing asks for it: see [`Takes`].
+    Unread,
+    /// It is known without being there to be looked at.
+    Known {
+        /// Git's id of it.
+        blob: &'a Oid,
+        /// How many bytes it has.
+        size: u64,
+    },
 }
 
 /// A tree without a fault.
@@ -94,13 +109,15 @@ const MAX_FAULTS: usize = 100;
 
 /// Checks a tree. Faults and warnings come sorted by file, line and column.
 pub fn check<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Result<Checked, Broken> {
-    let tree = tree::Tree::read(files);
+    let (files, taken) = files::apart(files);
+    let mut tree = tree::Tree::read(files);
     let mut faults = Vec::new();
     for source in &tree.sources {
         inside::read(&tree, source, &mut faults);
     }
     let variables = references::variables(&tree);
-    let texts = references::read(&tree, &variables, &mut faults);
+    let mut texts = references::read(&tree, &variables, &mut faults);
+    let found = files::read(references::Known { tree: &tree, variables: &variables }, &taken, &mut texts, &mut faults);
     let renderable = values::follow(&tree, &variables, &texts, &mut faults);
     inside::never_complete(&tree, &mut faults);
     ports::faults(&tree, &texts, &renderable, &mut faults);
@@ -109,11 +126,16 @@ pub fn check<'a>(files: impl IntoIterator<Item = TreeFile<'a>>) -> Result<Checke
     // Without a fault it is known that no text grows without end.
     images::judge(&tree, faults.is_empty() && tree.secrets.is_empty(), &mut faults, &mut warnings);
     doubts::tell(&tree, &texts, &mut warnings);
-    secrets::refuse(tree.secrets.clone(), &mut faults, &mut warnings);
+    if faults.is_empty() {
+        files::filled(&tree, &taken, &found.contents, &mut faults);
+    }
+    let secrets = tree.secrets.iter().chain(&found.secrets).cloned().collect();
+    secrets::refuse(secrets, &mut faults, &mut warnings);
     let warnings = sorted(warnings, "warning");
     if !faults.is_empty() {
         return Err(Broken { faults: sorted(faults, "fault"), warnings });
     }
+    tree.desired.contents = found.contents;
     Ok(Checked { desired: tree.desired, warnings, places: tree.places })
 }
 
@@ -131,9 +153,22 @@ pub fn likely_secrets(file: TreeFile<'_>) -> Vec<Fault> {
     sorted(faults, "fault")
 }
 
-/// Whether [`check`] needs to see the file at this path. All others are carried and ignored.
+/// Whether [`check`] needs to see the file at this path, whatever the descriptors say: see [`Takes`] for the files that
+/// containers take in. All others are carried and ignored.
 pub fn wants(path: &str) -> bool {
     tree::wants(path)
+}
+
+/// The likely secrets in a file that a container takes in.
+pub fn likely_secrets_taken(path: &str, bytes: &[u8]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    files::scan(path, bytes, &mut faults);
+    faults
+}
+
+/// Whether the file at this path can be one that containers take in.
+pub fn may_take(path: &str) -> bool {
+    may_be_taken(path)
 }
 
 /// Sorts the faults; of a file with very many the first ones.

@@ -6,6 +6,7 @@
 mod container;
 mod defaults;
 mod desired;
+mod files;
 mod guards;
 mod image_policy;
 mod mount;
@@ -30,6 +31,9 @@ pub use self::container::{
 pub use self::defaults::Defaults;
 pub(crate) use self::defaults::JOINED;
 pub use self::desired::{Changes, Desired, File, Files};
+pub use self::files::{
+    Blob, FileMode, FileSource, FileSources, MAX_FILE, MAX_FILES, MAX_FILES_BYTES, OnChange, TAKEN_FROM, may_be_taken,
+};
 pub use self::guards::{Day, Guard, Guards, Window};
 pub use self::image_policy::{AutoUpdate, ImagePolicy, Pace, PolicyWord};
 pub use self::mount::Mount;
@@ -255,6 +259,8 @@ pub enum Path {
     Fleet,
     /// `<folder>/<name>.json`
     Named(Kind, Name),
+    /// A file that a container takes in, such as `files/app/app.conf`. No descriptor, and yet a part of what is desired.
+    Blob(String),
 }
 
 impl fmt::Display for Path {
@@ -262,6 +268,7 @@ impl fmt::Display for Path {
         match self {
             Self::Fleet => f.write_str("fleet.json"),
             Self::Named(kind, name) => write!(f, "{}/{name}.json", kind.folder().unwrap_or_default()),
+            Self::Blob(path) => f.write_str(path),
         }
     }
 }
@@ -272,6 +279,9 @@ impl FromStr for Path {
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "fleet.json" {
             return Ok(Self::Fleet);
+        }
+        if may_be_taken(text) && text.contains('/') {
+            return Ok(Self::Blob(text.to_owned()));
         }
         let error = || format!("`{text}` is no descriptor's path");
         let (folder, file) = text.split_once('/').ok_or_else(error)?;

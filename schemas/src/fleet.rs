@@ -14,7 +14,7 @@ use crate::images::Images;
 use crate::names::{FleetId, Key, Name, NodeName, Oid};
 use crate::operate::{Hold, Operated};
 use crate::plan::{Action, Reason, Step};
-use crate::spec::Updatable;
+use crate::spec::{Placed, Updatable};
 use crate::units::Span;
 use crate::work::Change;
 
@@ -130,6 +130,9 @@ pub struct ObservedContainer {
     /// What Docker shows of what can be changed while it runs; none: an older fleetlog saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<Updatable>,
+    /// What was put into it: path in the container → what.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Placed>,
     /// How it ended.
     pub exit_code: Option<i64>,
     /// Docker's own time when it was made; 0: nobody saw that.

@@ -182,6 +182,14 @@ impl Oid {
         &self.0
     }
 
+    /// Git's id of a file that says this.
+    pub fn of_blob(content: &[u8]) -> Self {
+        let mut hash = sha1_smol::Sha1::new();
+        hash.update(format!("blob {}\0", content.len()).as_bytes());
+        hash.update(content);
+        Self(hash.digest().to_string().into_boxed_str())
+    }
+
     /// The first eight digits, as people read them.
     pub fn short(&self) -> &str {
         &self.0[..8]

@@ -9,6 +9,7 @@ use crate::units::Span;
 mod decide;
 pub mod destroy;
 mod diff;
+mod files;
 mod held;
 mod impact;
 mod reasons;
@@ -138,7 +139,11 @@ pub enum Action {
     Replace,
     /// Docker can make it what it should be while it runs: limits, restart policy.
     Update,
-    /// It is as it should be but does not run, or not well: start it again.
+    /// Files of it are others: put them in place.
+    Place,
+    /// Files of it are others: put them in place, and send its process the signal for that.
+    Reload,
+    /// It is as it should be but does not run, or not well, or it has other files: start it again.
     Restart,
     /// It runs and its check has not passed yet: wait for it.
     Wait,

@@ -1,5 +1,6 @@
 //! What services ask each other on `req.<service>.<verb>`.
 
+mod files;
 mod git;
 mod images;
 mod logs;
@@ -17,6 +18,7 @@ mod state;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::files::{FilesAnswer, FilesRequest};
 pub use self::git::{Candidate, PlanAnswer, PlanRequest, Planned};
 pub use self::images::{
     AskedImage, ImagesAnswer, ImagesRequest, Looked, NowImage, PruneAnswer, PruneRequest, UpdateAnswer, UpdateImages,

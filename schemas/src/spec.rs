@@ -4,6 +4,7 @@
 //! tells nothing about a value.
 
 mod digest;
+mod files;
 mod render;
 mod task;
 
@@ -15,6 +16,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use self::digest::{DigestKey, Digests, digest, digests};
+pub use self::files::{FillError, Piece, Placed, Placing, left_behind, placings};
+pub(crate) use self::files::{references, taken};
 pub(crate) use self::render::escape;
 pub use self::render::{RenderFault, Unresolved, device, readiness, render, resolve, resource_name};
 pub use self::task::{OUTPUT_FOLDER, RenderedStep, TaskSpec, render_task};

@@ -103,6 +103,27 @@ pub fn parse(text: &str) -> Result<Vec<Part>, TemplateError> {
     Ok(parts)
 }
 
+/// Every reference of a line with the byte at which it opens, or why it is none: in a file a reference stands in one line.
+pub(crate) fn located(line: &str) -> Vec<(usize, Result<Reference, TemplateError>)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(open) = line[at..].find("{{").map(|it| it + at) {
+        if line[open + 2..].starts_with("{{") {
+            at = open + 4;
+            continue;
+        }
+        let end = line[open + 2..].find("}}").map_or(line.len(), |it| open + 2 + it + 2);
+        let parsed = parse(&line[open..end]).map(|parts| parts.into_iter().next());
+        found.extend(match parsed {
+            Ok(Some(Part::Ref(reference))) => Some((open, Ok(reference))),
+            Ok(_) => None,
+            Err(error) => Some((open, Err(error))),
+        });
+        at = end;
+    }
+    found
+}
+
 fn reference(path: &str) -> Result<Reference, TemplateError> {
     let unknown = || TemplateError {
         message: format!("`{{{{ {path} }}}}` is no reference"),

@@ -13,7 +13,7 @@ use crate::images::Resolved;
 use crate::names::{FleetId, Name, NodeName, Oid};
 use crate::plan::Action;
 use crate::runs::RunReport;
-use crate::spec::{Readiness, Spec, Updatable};
+use crate::spec::{Placed, Placing, Readiness, Spec, Updatable};
 use crate::units::Span;
 
 /// One step for one agent.
@@ -68,6 +68,21 @@ pub struct Target {
     /// How long one that is replaced and its successor go on together, once that is ready; none: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap: Option<Span>,
+    /// What is put into it: path in the container → what.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Placing>,
+    /// What was put into the one that is there; none: nothing is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placed: Option<PlacedIn>,
+}
+
+/// What was put into a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedIn {
+    /// Docker's id of it.
+    pub docker_id: String,
+    /// Path in the container → what.
+    pub files: BTreeMap<String, Placed>,
 }
 
 /// A container that has to be there first.
@@ -159,6 +174,9 @@ pub struct ContainerReport {
     /// What Docker shows of what can be changed while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<Updatable>,
+    /// What the agent has put into it: path in the container → what; none: nothing since that was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<BTreeMap<String, Placed>>,
     /// Whether a health check watches it: Docker's, or an HTTP probe of the agent.
     pub checked: bool,
     /// How it ended.

@@ -41,6 +41,7 @@ fn container() -> impl Strategy<Value = Data> {
                 spec: Some(format!("v1:{docker}")),
                 commit: None,
                 live: None,
+                files: None,
                 checked: true,
                 exit_code,
                 out_of_memory: false,

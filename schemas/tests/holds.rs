@@ -76,6 +76,7 @@ fn running(files: &Value) -> Fleet {
             spec: Some(spec::digest(&key(), &spec)),
             commit: None,
             live: None,
+            files: None,
             checked: false,
             exit_code: None,
             out_of_memory: false,

@@ -93,6 +93,7 @@ fn what_is_on_another_node_is_not_moved() {
         spec: None,
         commit: None,
         live: None,
+        files: Default::default(),
         exit_code: None,
         restarts: 0,
         crashes: 0,

@@ -128,6 +128,7 @@ fn change(name: &str, at_ns: i64, spec: Option<String>) -> ContainerChange {
         spec,
         commit: Some("a".repeat(40).parse().unwrap()),
         live: None,
+        files: None,
         checked: true,
         exit_code: None,
         out_of_memory: false,

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use schemas::check::{Content, EntryKind, TreeFile, check};
 use schemas::descriptors::{
-    AutoUpdate, Capabilities, Condition, Container, Desired, FleetFile, Guards, Health, Healthcheck, ImagePolicy, Ipc,
-    Limits, Log, Metrics, Missed, Mount, Needs, Off, OnUnhealthy, Pid, PolicyWord, Restart, Runtime, Schedule, Stop,
-    Task, TaskLimits, TaskStep, Ulimit, Update, User, VariableValue, Variables, Volume, VolumeClass,
+    AutoUpdate, Blob, Capabilities, Condition, Container, Desired, FileMode, FileSource, FleetFile, Guards, Health,
+    Healthcheck, ImagePolicy, Ipc, Limits, Log, Metrics, Missed, Mount, Needs, Off, OnChange, OnUnhealthy, Path, Pid,
+    PolicyWord, Restart, Runtime, Schedule, Stop, Task, TaskLimits, TaskStep, Ulimit, Update, User, VariableValue, Variables,
+    Volume, VolumeClass,
 };
-use schemas::names::{Key, Name};
+use schemas::names::{Key, Name, Oid};
 use schemas::spec;
 use schemas::units::{Size, Span};
 
@@ -106,6 +107,7 @@ fn container() -> impl Strategy<Value = Container> {
                 env,
                 ports,
                 volumes,
+                files: BTreeMap::new(),
                 network,
                 needs,
                 restart,
@@ -221,7 +223,8 @@ fn desired() -> impl Strategy<Value = Desired> {
     )
         .prop_map(|(fleet, containers, volumes, tasks, variables)| {
             let nodes = std::collections::BTreeMap::new();
-            let mut desired = Desired { fleet, nodes, containers, volumes, tasks, variables };
+            let mut desired =
+                Desired { fleet, nodes, containers, volumes, tasks, variables, contents: BTreeMap::new() };
             let fixed = [("one", VariableValue::Number(1.into())), ("two", VariableValue::Text("2".to_owned()))];
             let fixed = fixed.into_iter().map(|(key, value)| (key.parse().unwrap(), value)).collect();
             desired.variables.insert("fixed".parse().unwrap(), Variables(fixed));
@@ -260,6 +263,9 @@ fn connect(desired: &mut Desired) {
         }
         container.ports = vec![format!("127.0.0.1:{port}:80"), format!("{port}:{{{{ variables.fixed.two }}}}/udp")];
         container.volumes = mounts(volume.as_ref(), before.len());
+        if !container.runtime.read_only {
+            container.files.insert("/etc/app".to_owned(), source(before.len()));
+        }
         if let Some(last) = before.last().filter(|it| published.contains(*it)) {
             container.needs.0.insert(last.clone(), Condition::Started.into());
             container.env.insert(
@@ -269,11 +275,41 @@ fn connect(desired: &mut Desired) {
         }
         before.push(name.clone());
     }
+    let sources = || desired.containers.values().flat_map(|it| it.files.values());
+    if sources().next().is_some() {
+        let mut conf = conf();
+        if !sources().any(|it| it.render) {
+            conf.references.clear();
+        }
+        desired.contents.insert(CONF.0.to_owned(), conf);
+    }
+}
+
+/// A file that every container takes in, and what it says.
+const CONF: (&str, &str) = ("files/app/app.conf", "n = {{ variables.fixed.two }}\n");
+
+fn conf() -> Blob {
+    let (blob, size) = (Oid::of_blob(CONF.1.as_bytes()), CONF.1.len() as u64);
+    Blob { blob, size, executable: false, references: vec!["variables.fixed.two".to_owned()] }
+}
+
+/// Each in another way.
+fn source(number: usize) -> FileSource {
+    let on_change = [OnChange::Signal, OnChange::Restart, OnChange::None][number % 3];
+    FileSource {
+        from: "files/app".to_owned(),
+        mode: if number == 1 { FileMode::Seed } else { FileMode::Enforce },
+        render: number == 0,
+        on_change,
+        signal: (on_change == OnChange::Signal).then(|| "USR1".to_owned()),
+        owner: (number == 2).then(|| User("1000:1000".to_owned())),
+    }
 }
 
 fn written(desired: &Desired) -> Vec<(String, String)> {
-    let files = desired.files().0.into_iter();
-    files.map(|(path, file)| (path.to_string(), serde_json::to_string_pretty(&file).unwrap())).collect()
+    let files = desired.files().0.into_iter().filter(|(path, _)| !matches!(path, Path::Blob(_)));
+    let written = files.map(|(path, file)| (path.to_string(), serde_json::to_string_pretty(&file).unwrap()));
+    written.chain(desired.contents.keys().map(|path| (path.clone(), CONF.1.to_owned()))).collect()
 }
 
 fn tree_files<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<TreeFile<'a>> {

@@ -80,6 +80,11 @@ impl Question for schemas::query::PlanRequest {
     const SUBJECT: &'static str = "req.git.plan";
 }
 
+impl Question for schemas::query::FilesRequest {
+    type Answer = schemas::query::FilesAnswer;
+    const SUBJECT: &'static str = "req.git.files";
+}
+
 impl Question for schemas::query::PullsRequest {
     type Answer = schemas::query::PullsAnswer;
     const SUBJECT: &'static str = "req.git.pulls";

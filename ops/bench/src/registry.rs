@@ -212,6 +212,7 @@ fn changed(index: u64, object: u64) -> anyhow::Result<Data> {
         spec: Some(format!("v1:{:064x}", object ^ life)),
         commit: Some(format!("{:040x}", life).parse()?),
         live: None,
+        files: None,
         checked: true,
         exit_code: None,
         out_of_memory: false,

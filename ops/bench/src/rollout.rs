@@ -111,6 +111,7 @@ fn settled(count: usize) -> anyhow::Result<(Fleet, Desired, DigestKey)> {
             spec: Some(spec::digests(&key, &spec).now),
             commit: None,
             live: Some(spec.live()),
+            files: None,
             checked: false,
             exit_code: None,
             out_of_memory: false,

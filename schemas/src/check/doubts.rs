@@ -72,6 +72,6 @@ fn unreachable(text: &Text<'_>, desired: &Desired) -> Option<Fault> {
         return None;
     }
     let seen = format!("container {} cannot be reached: this task is in no network", quote(host.as_str()));
-    let fault = Fault::new(text.source.place(text.spot), "no-network", seen, "a task in the fleet's network");
+    let fault = Fault::new(text.place(), "no-network", seen, "a task in the fleet's network");
     Some(fault.hint("add \"network\": true".to_owned()))
 }

@@ -23,7 +23,7 @@ impl Places {
             Path::Named(Kind::Container, _) => &["image", "network", "privileged", "ports", "volumes"],
             Path::Named(Kind::Task, _) => &["image"],
             Path::Fleet => &["deploy", "guards"],
-            Path::Named(..) => &[],
+            Path::Named(..) | Path::Blob(_) => &[],
         };
         for (key, node) in keys.iter().filter_map(|key| Some((key, root.get(key)?))) {
             add(format!("/{key}"), node);

@@ -96,6 +96,7 @@ fn only_ports(ports: Vec<String>) -> Container {
         env: BTreeMap::new(),
         ports,
         volumes: BTreeMap::new(),
+        files: BTreeMap::new(),
         network: None,
         needs: crate::descriptors::Needs::default(),
         restart: crate::descriptors::Restart::default(),
@@ -151,12 +152,7 @@ fn unpublished(texts: &[Text<'_>], published: &BTreeMap<&str, Vec<u16>>, faults:
                     quote(name.as_str())
                 );
                 let hint = format!("add it to `ports` in containers/{name}.json, such as \"127.0.0.1:8080:{port}\"");
-                let fault = Fault::new(
-                    text.source.place(text.spot),
-                    "unpublished-port",
-                    seen,
-                    published_ports(name, published),
-                );
+                let fault = Fault::new(text.place(), "unpublished-port", seen, published_ports(name, published));
                 faults.push(fault.hint(hint));
             }
         }

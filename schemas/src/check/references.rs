@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fault::{Fault, quote};
+use super::fault::{Fault, Place, quote};
 use super::inside::known_or_none;
 use super::nearest::{MAX_HINTED, did_you_mean};
 use super::tree::{Source, Tree};
@@ -15,6 +15,8 @@ use crate::template::{self, Part, Reference};
 pub(super) struct Text<'a> {
     pub(super) source: &'a Source,
     pub(super) spot: Spot,
+    /// Where it stands instead, where that is another file of the tree: one that a container takes in.
+    pub(super) elsewhere: Option<Place>,
     /// The key of the file's object that it lies under.
     pub(super) top: &'a str,
     /// Its bytes as written.
@@ -24,12 +26,18 @@ pub(super) struct Text<'a> {
     pub(super) broken: bool,
 }
 
+impl Text<'_> {
+    pub(super) fn place(&self) -> Place {
+        self.elsewhere.clone().unwrap_or_else(|| self.source.place(self.spot))
+    }
+}
+
 /// The variables of a tree: group → key → where it stands; none for a group that nobody can read.
 pub(super) type Variables<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Spot>>;
 
 /// Every text that matters, and the faults of references that name nothing.
 pub(super) fn read<'a>(tree: &'a Tree, variables: &Variables<'_>, faults: &mut Vec<Fault>) -> Vec<Text<'a>> {
-    let mut reader = Reader { tree, variables, faults, texts: Vec::new() };
+    let mut reader = Reader { known: Known { tree, variables }, faults, texts: Vec::new() };
     for source in &tree.sources {
         let wanted = matches!(source.at, Path::Named(Kind::Container | Kind::Task | Kind::Variables, _));
         for member in source.root.as_ref().filter(|_| wanted).map(Node::members).unwrap_or_default() {
@@ -48,10 +56,16 @@ pub(super) fn variables(tree: &Tree) -> Variables<'_> {
 }
 
 struct Reader<'a, 'f> {
-    tree: &'a Tree,
-    variables: &'f Variables<'f>,
+    known: Known<'a, 'f>,
     faults: &'f mut Vec<Fault>,
     texts: Vec<Text<'a>>,
+}
+
+/// What references can name.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a, 'v> {
+    pub(super) tree: &'a Tree,
+    pub(super) variables: &'v Variables<'v>,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -89,21 +103,24 @@ impl<'a> Reader<'a, '_> {
         }
         let before = self.faults.len();
         for reference in references.iter().collect::<BTreeSet<_>>() {
-            self.faults.extend(self.missing(source, spot, reference));
+            let told = self.faults.len();
+            self.faults.extend(self.known.missing(source.place(spot), reference, told));
         }
         broken |= self.faults.len() > before;
         // What others may refer to counts also where it has no reference itself.
         let referable = top == "ports" || matches!(source.at, Path::Named(Kind::Variables, _));
         if referable || broken || !references.is_empty() || length > super::values::MAX_TEXT {
-            self.texts.push(Text { source, spot, top, length, references, broken });
+            self.texts.push(Text { source, spot, elsewhere: None, top, length, references, broken });
         }
     }
+}
 
-    /// The fault of a reference to something that does not exist.
-    fn missing(&self, source: &Source, spot: Spot, reference: &Reference) -> Option<Fault> {
+impl Known<'_, '_> {
+    /// The fault of a reference to something that does not exist; `told` faults were told before it.
+    pub(super) fn missing(&self, place: Place, reference: &Reference, told: usize) -> Option<Fault> {
         let shown = quote(&format!("{{{{ {reference} }}}}"));
         let fault = |code, what: String, expected: String, hint: Option<String>| {
-            Some(Fault::new(source.place(spot), code, format!("{shown}: {what}"), expected).hint(hint))
+            Some(Fault::new(place.clone(), code, format!("{shown}: {what}"), expected).hint(hint))
         };
         let later = |what: &str| {
             let expected = "a reference to a variable, a container or a node".to_owned();
@@ -111,7 +128,7 @@ impl<'a> Reader<'a, '_> {
         };
         match reference {
             Reference::Variable { group, key } => self
-                .no_variable(group, key)
+                .no_variable(group, key, told)
                 .and_then(|(what, expected, hint)| fault("undefined-variable", what, expected, hint)),
             Reference::ContainerHost(name) | Reference::ContainerPort(name, _) => {
                 if self.tree.has(Kind::Container, name.as_str()) {
@@ -119,13 +136,13 @@ impl<'a> Reader<'a, '_> {
                 }
                 let known = || self.tree.names(Kind::Container);
                 let what = format!("there is no container {}", quote(name.as_str()));
-                fault("unknown-container", what, known_or_none(known()), self.near(name.as_str(), known()))
+                fault("unknown-container", what, known_or_none(known()), near(name.as_str(), known(), told))
             }
             Reference::Node(name) => {
                 if !self.tree.has(Kind::Node, name.as_str()) {
                     let known = || self.tree.names(Kind::Node);
                     let what = format!("there is no node {}", quote(name.as_str()));
-                    return fault("unknown-node", what, known_or_none(known()), self.near(name.as_str(), known()));
+                    return fault("unknown-node", what, known_or_none(known()), near(name.as_str(), known(), told));
                 }
                 // A file that cannot be read may hold it.
                 let root = self
@@ -146,16 +163,12 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn near<'k>(&self, seen: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
-        if self.faults.len() < MAX_HINTED { did_you_mean(seen, known) } else { None }
-    }
-
     /// What was seen, what was expected and a hint, where a variable does not exist.
-    fn no_variable(&self, group: &Name, key: &Key) -> Option<(String, String, Option<String>)> {
+    fn no_variable(&self, group: &Name, key: &Key, told: usize) -> Option<(String, String, Option<String>)> {
         let (group, key) = (group.as_str(), key.as_str());
         if !self.tree.has(Kind::Variables, group) {
             let known = || self.tree.names(Kind::Variables);
-            let hint = self.near(group, known()).unwrap_or_else(|| format!("declare it in `variables/{group}.json`"));
+            let hint = near(group, known(), told).unwrap_or_else(|| format!("declare it in `variables/{group}.json`"));
             let what = format!("there is no group of variables {}", quote(group));
             return Some((what, known_or_none(known()), Some(hint)));
         }
@@ -165,8 +178,12 @@ impl<'a> Reader<'a, '_> {
             return None;
         }
         let known = || keys.keys().copied();
-        let hint = self.near(key, known()).unwrap_or_else(|| format!("declare it in `variables/{group}.json`"));
+        let hint = near(key, known(), told).unwrap_or_else(|| format!("declare it in `variables/{group}.json`"));
         let what = format!("group {} has no variable {}", quote(group), quote(key));
         Some((what, known_or_none(known()), Some(hint)))
     }
+}
+
+fn near<'k>(seen: &str, known: impl IntoIterator<Item = &'k str>, told: usize) -> Option<String> {
+    if told < MAX_HINTED { did_you_mean(seen, known) } else { None }
 }

@@ -75,6 +75,15 @@ pub(super) fn refuse_lines(path: &str, bytes: &[u8], faults: &mut Vec<Fault>) {
     }
 }
 
+/// The same of a file that a container takes in, which may say why nothing in it is a secret.
+pub(super) fn refuse_taken(path: &str, bytes: &[u8], faults: &mut Vec<Fault>) {
+    let before = faults.len();
+    refuse_lines(path, bytes, faults);
+    for fault in &mut faults[before..] {
+        fault.hint = Some(format!("{TAKE_OUT}; if it is none: \"$allow\": \"why it is no secret\" beside its `from`"));
+    }
+}
+
 struct Scan<'a> {
     source: &'a Source,
     found: &'a mut Vec<Fault>,

@@ -158,6 +158,10 @@ impl Tree {
             Content::Bytes(bytes) if bytes.len() as u64 <= MAX_BYTES => Ok((at, bytes)),
             Content::Bytes(bytes) => Err(large(bytes.len() as u64)),
             Content::TooLarge(bytes) => Err(large(bytes)),
+            // Whoever reads a tree reads its descriptors.
+            Content::Unread | Content::Known { .. } => {
+                Err(Box::new(fault("unread", "a descriptor that was not read".to_owned(), "a text".to_owned())))
+            }
         }
     }
 
@@ -174,8 +178,9 @@ impl Tree {
     /// thousand of them would fetch each from memory once more.
     fn take(&mut self, path: &str, at: Path, bytes: &[u8]) {
         let kind = match at {
-            Path::Fleet => Kind::Fleet,
             Path::Named(kind, _) => kind,
+            // What containers take in is no descriptor, and does not come here.
+            Path::Fleet | Path::Blob(_) => Kind::Fleet,
         };
         let document = json::read(bytes);
         let before = self.faults.len();

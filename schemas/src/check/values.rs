@@ -10,7 +10,7 @@ use super::graph::Graph;
 use super::inside::needed;
 use super::references::{Text, Variables};
 use super::tree::Tree;
-use crate::descriptors::{Kind, Path};
+use crate::descriptors::{Kind, MAX_FILE, Path};
 use crate::json::Spot;
 use crate::template::Reference;
 
@@ -93,19 +93,20 @@ pub(super) fn follow<'a>(
         let Path::Named(kind @ (Kind::Container | Kind::Task), name) = &text.source.at else { continue };
         let parts = text.references.iter().filter_map(source_of).map(|thing| value(&thing));
         let whole = parts.fold(Value { bytes: text.length, steps: 0, broken: text.broken }, Value::with);
-        if whole.bytes > MAX_TEXT && !whole.broken {
+        let limit = if text.elsewhere.is_some() { MAX_FILE } else { MAX_TEXT };
+        if whole.bytes > limit && !whole.broken {
             let seen = format!("a text of {} bytes once its references are resolved", whole.bytes);
             faults.push(Fault::new(
-                text.source.place(text.spot),
+                text.place(),
                 "too-long",
                 seen,
-                format!("at most {MAX_TEXT} bytes (128 KiB)"),
+                format!("at most {limit} bytes ({} KiB)", limit >> 10),
             ));
         }
         if *kind == Kind::Container {
             let total = totals.entry(name.as_str()).or_default();
             *total = total.saturating_add(whole.bytes);
-            if whole.broken || whole.bytes > MAX_TEXT {
+            if whole.broken || whole.bytes > limit {
                 broken.insert(name.as_str());
             }
         }
@@ -197,7 +198,7 @@ fn things<'a>(tree: &'a Tree, variables: &'a Variables<'a>, texts: &'a [Text<'a>
         }
     }
     for text in texts {
-        let place = || text.source.place(text.spot);
+        let place = || text.place();
         let (owner, waiting) = match &text.source.at {
             Path::Named(Kind::Variables, group) => {
                 let variable = Thing::Variable(group.as_str(), text.top);

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::files::FileSources;
 use super::image_policy::ImagePolicy;
 use super::is_default;
 use super::mount::{Mount, WrittenMount};
@@ -40,6 +41,9 @@ pub struct Container {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, WrittenMount<Name>>")]
     pub volumes: BTreeMap<String, Mount>,
+    /// What is put into it from the fleet's own tree: path in the container → where that comes from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: FileSources,
     /// Another network than the fleet's: `host`, `none`, or that of another container of the fleet, `container:db`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkMode>,

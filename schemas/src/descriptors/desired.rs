@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Container, FleetFile, Kind, Node, Path, Task, Variables, Volume};
+use super::{Blob, Container, FleetFile, Kind, Node, Path, Task, Variables, Volume};
 use crate::names::{Name, NodeName};
 
-/// What should be: every descriptor of the deploy branch.
+/// What should be: every descriptor of the deploy branch, and which files its containers take in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Desired {
     /// `fleet.json`
@@ -28,6 +28,9 @@ pub struct Desired {
     /// `variables/`
     #[serde(default)]
     pub variables: BTreeMap<Name, Variables>,
+    /// The files of the tree that containers take in, by their paths.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contents: BTreeMap<String, Blob>,
 }
 
 impl Desired {
@@ -65,6 +68,7 @@ impl Desired {
                 Kind::Task => drop(self.tasks.remove(name)),
                 Kind::Variables => drop(self.variables.remove(name)),
             },
+            Path::Blob(path) => drop(self.contents.remove(path)),
         }
     }
 
@@ -77,7 +81,9 @@ impl Desired {
             (Path::Named(_, name), File::Volume(it)) => drop(self.volumes.insert(name.clone(), it)),
             (Path::Named(_, name), File::Task(it)) => drop(self.tasks.insert(name.clone(), *it)),
             (Path::Named(_, name), File::Variables(it)) => drop(self.variables.insert(name.clone(), it)),
-            (Path::Fleet, _) => {}
+            (Path::Blob(path), File::Blob(it)) => drop(self.contents.insert(path.clone(), it)),
+            // A path says which kind its file is: nothing else is ever read there.
+            (Path::Fleet | Path::Blob(_), _) | (_, File::Blob(_)) => {}
         }
     }
 
@@ -102,6 +108,9 @@ impl Desired {
         }
         for (name, it) in &self.variables {
             files.insert(named(Kind::Variables, name), File::Variables(it.clone()));
+        }
+        for (path, it) in &self.contents {
+            files.insert(Path::Blob(path.clone()), File::Blob(it.clone()));
         }
         Files(files)
     }
@@ -144,6 +153,8 @@ pub enum File {
     Task(Box<Task>),
     /// `variables/<group>.json`
     Variables(Variables),
+    /// A file that a container takes in
+    Blob(Blob),
 }
 
 impl File {
@@ -156,6 +167,7 @@ impl File {
             Path::Named(Kind::Volume, _) => Self::Volume(serde_json::from_value(value)?),
             Path::Named(Kind::Task, _) => Self::Task(Box::new(serde_json::from_value(value)?)),
             Path::Named(Kind::Variables, _) => Self::Variables(serde_json::from_value(value)?),
+            Path::Blob(_) => Self::Blob(serde_json::from_value(value)?),
         })
     }
 }

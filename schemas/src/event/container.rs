@@ -1,5 +1,7 @@
 //! What agents saw in Docker.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use crate::descriptors::{Drift, is_default};
 use crate::names::{Name, NodeName, Oid};
 use crate::plan::{Action, Reason};
-use crate::spec::Updatable;
+use crate::spec::{Placed, Updatable};
 
 /// A container changed its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,9 @@ pub struct ContainerChange {
     /// What Docker shows of what can be changed while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<Updatable>,
+    /// What was put into it since it was told last: path in the container → what. Never what a file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<BTreeMap<String, Placed>>,
     /// Whether a health check watches it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub checked: bool,

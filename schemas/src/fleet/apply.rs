@@ -445,6 +445,7 @@ impl Observed {
             spec: it.spec.clone().or_else(|| same.and_then(|known| known.spec.clone())),
             commit: it.commit.clone().or_else(|| same.and_then(|known| known.commit.clone())),
             live: it.live.clone().or_else(|| same.and_then(|known| known.live.clone())),
+            files: it.files.clone().or_else(|| same.map(|known| known.files.clone())).unwrap_or_default(),
             exit_code: if goes_on { same.and_then(|known| known.exit_code) } else { it.exit_code },
             created_ns: at(Change::Created, |known| known.created_ns),
             started_ns: at(Change::Started, |known| known.started_ns),

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Plan, Reason, Step, held, impact, reasons};
+use super::{Action, Plan, Reason, Step, files, held, impact, reasons};
 use crate::descriptors::{Container, Desired, NetworkMode, Restart, Runtime, VolumeClass};
 use crate::fleet::{Fleet, HealthState, ObservedContainer, State};
 use crate::names::{Name, NodeName};
-use crate::spec::{self, DigestKey, Digests, Port, RenderFault, Spec};
+use crate::spec::{self, DigestKey, Digests, Placing, Port, RenderFault, Spec};
 use crate::template::{self, Part, Reference};
 
 /// The code of what lies on another node than the one that the fleet is bound to.
@@ -34,10 +34,11 @@ pub fn plan_after(fleet: &Fleet, before: &Desired, desired: &Desired, key: &Dige
     let mut unchanged = Vec::new();
     let mut wanted = Vec::new();
     for (name, container) in &desired.containers {
-        let spec = spec::render(&fleet.id, name, desired)
-            .map_err(|mut faults| PlanError { container: name.clone(), fault: Box::new(faults.swap_remove(0)) })?;
+        let fault = |fault: RenderFault| PlanError { container: name.clone(), fault: Box::new(fault) };
+        let spec = spec::render(&fleet.id, name, desired).map_err(|mut faults| fault(faults.swap_remove(0)))?;
+        let files = spec::placings(container, desired, key).map_err(fault)?;
         let worlds = Worlds { fleet, before, desired };
-        match decide(worlds, name, container, &spec, &spec::digests(key, &spec)) {
+        match decide(worlds, (name, container), (&spec, &spec::digests(key, &spec), &files)) {
             Some(step) => {
                 wanted.push(step);
                 ports.insert(name, spec.ports);
@@ -117,7 +118,8 @@ fn join(desired: &Desired, wanted: &mut Vec<Step>, unchanged: &mut Vec<Name>) {
         _ => None,
     };
     let because = |other: &Name| Reason { field: format!("network of {other}"), from: None, to: None };
-    for step in wanted.iter_mut().filter(|it| matches!(it.action, Action::Update | Action::Restart | Action::Wait)) {
+    let stays = |action| in_place(action) || matches!(action, Action::Restart | Action::Wait);
+    for step in wanted.iter_mut().filter(|it| stays(it.action)) {
         if let Some(other) = host(&step.container) {
             step.action = Action::Recreate;
             step.reasons.push(because(other));
@@ -143,7 +145,7 @@ fn restart_with(fleet: &Fleet, desired: &Desired, wanted: &mut Vec<Step>, unchan
         needs.filter(|(_, need)| need.restart_with).map(|(needed, _)| needed).find(anew)
     };
     let because = |other: &Name| Reason { field: format!("{other} is made anew"), from: None, to: None };
-    for step in wanted.iter_mut().filter(|it| matches!(it.action, Action::Update | Action::Wait)) {
+    for step in wanted.iter_mut().filter(|it| in_place(it.action) || it.action == Action::Wait) {
         if let Some(other) = newer(&step.container) {
             step.action = Action::Restart;
             step.reasons.push(because(other));
@@ -157,6 +159,11 @@ fn restart_with(fleet: &Fleet, desired: &Desired, wanted: &mut Vec<Step>, unchan
     wanted.sort_by(|a, b| a.container.cmp(&b.container));
 }
 
+/// Whether a container goes on running meanwhile.
+const fn in_place(action: Action) -> bool {
+    matches!(action, Action::Update | Action::Place | Action::Reload)
+}
+
 /// What was observed, what was desired, and what is.
 #[derive(Clone, Copy)]
 struct Worlds<'a> {
@@ -166,7 +173,11 @@ struct Worlds<'a> {
 }
 
 /// What has to be done to one container that should be; none: nothing.
-fn decide(worlds: Worlds<'_>, name: &Name, container: &Container, spec: &Spec, digests: &Digests) -> Option<Step> {
+fn decide(
+    worlds: Worlds<'_>,
+    (name, container): (&Name, &Container),
+    (spec, digests, files): (&Spec, &Digests, &BTreeMap<String, Placing>),
+) -> Option<Step> {
     let Worlds { fleet, before, desired } = worlds;
     let seen = match fleet.observed.containers.get(name) {
         Some(seen) if seen.state != State::Removed => seen,
@@ -183,16 +194,36 @@ fn decide(worlds: Worlds<'_>, name: &Name, container: &Container, spec: &Spec, d
     if let Some(reason) = reasons::another_image(fleet, name, spec, seen) {
         return Some(step(name, anew, vec![reason]));
     }
+    let mut least: Option<Step> = None;
     let live = spec.live();
     if let Some(seen) = seen.live.as_ref().filter(|seen| **seen != live) {
         let action = if seen.leads_to(&live) { Action::Update } else { anew };
-        return Some(step(name, action, reasons::between(seen, &live)));
+        least = Some(step(name, action, reasons::between(seen, &live)));
     }
-    if seen.state == State::Running && seen.health == Some(HealthState::Starting) {
-        return Some(step(name, Action::Wait, vec![Reason::observed("health", "starting", "healthy")]));
+    if let Some((action, reasons)) = files::decide((before, desired), container, files, &seen.files) {
+        // What does not run hears no signal.
+        let deaf = action == Action::Reload && seen.state != State::Running;
+        let action = if deaf { Action::Place } else { action };
+        let is_new = |action| matches!(action, Action::Recreate | Action::Replace);
+        least = Some(match least {
+            Some(it) if is_new(it.action) || is_new(action) => step(name, anew, [it.reasons, reasons].concat()),
+            None if is_new(action) => step(name, anew, reasons),
+            Some(it) => step(name, it.action.max(action), [it.reasons, reasons].concat()),
+            None => step(name, action, reasons),
+        });
     }
-    let reason = not_well(container, seen)?;
-    Some(step(name, Action::Restart, vec![reason]))
+    let unwell = not_well(container, seen);
+    match (least, unwell) {
+        // To put files in place makes nothing run that does not.
+        (Some(it), Some(reason)) if matches!(it.action, Action::Place | Action::Reload) => {
+            Some(step(name, Action::Restart, [it.reasons, vec![reason]].concat()))
+        }
+        (Some(it), _) => Some(it),
+        (None, _) if seen.state == State::Running && seen.health == Some(HealthState::Starting) => {
+            Some(step(name, Action::Wait, vec![Reason::observed("health", "starting", "healthy")]))
+        }
+        (None, reason) => Some(step(name, Action::Restart, vec![reason?])),
+    }
 }
 
 /// How a container that is another than it should be is made anew. Where nothing runs, nothing goes on beside it.
@@ -273,6 +304,7 @@ pub(super) fn dependencies(container: &Container, desired: &Desired) -> BTreeSet
     texts.extend(container.ports.iter().map(String::as_str));
     let mut seen = BTreeSet::new();
     let mut texts: Vec<String> = texts.into_iter().map(str::to_owned).collect();
+    texts.extend(spec::references(container, desired));
     if container.runtime != Runtime::default() {
         reasons::strings(&serde_json::to_value(&container.runtime).unwrap_or_default(), &mut texts);
     }

@@ -92,7 +92,7 @@ fn differences(field: &str, before: &Value, after: &Value, reasons: &mut Vec<Rea
 
 /// Variables and addresses of nodes that the container's strings refer to, directly or through each other, and that
 /// are others now.
-fn variables(previous: &Desired, desired: &Desired, container: &Value, reasons: &mut Vec<Reason>) {
+pub(super) fn variables(previous: &Desired, desired: &Desired, container: &Value, reasons: &mut Vec<Reason>) {
     let mut texts = Vec::new();
     strings(container, &mut texts);
     let mut seen = BTreeSet::new();

@@ -15,6 +15,8 @@ impl Action {
             Self::Recreate => ("~", "re-create"),
             Self::Replace => ("~", "replace"),
             Self::Update => ("~", "update"),
+            Self::Place => ("~", "place"),
+            Self::Reload => ("~", "reload"),
             Self::Restart => ("~", "restart"),
             Self::Wait => ("=", "wait for"),
             Self::Remove => ("-", "remove"),
@@ -81,6 +83,8 @@ fn head(plan: &Plan) -> String {
         Action::Recreate,
         Action::Replace,
         Action::Update,
+        Action::Place,
+        Action::Reload,
         Action::Restart,
         Action::Wait,
         Action::Remove,
@@ -108,6 +112,12 @@ fn told(plan: &Plan, step: &Step) -> Vec<String> {
             Some(keep) => format!("its volumes stay; the container is kept, stopped, for {}", long(keep)),
             None => "its volumes stay".to_owned(),
         });
+    }
+    if step.action == Action::Place {
+        told.push("its files are put in place while it runs".to_owned());
+    }
+    if step.action == Action::Reload {
+        told.push("its files are put in place, and it gets a signal: not down".to_owned());
     }
     if step.action == Action::Destroy {
         told.push("a volume: its data goes for good, as a push allowed".to_owned());

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Who;
 use crate::check::Fault;
+use crate::descriptors::Blob;
 use crate::names::{FleetId, Oid};
 use crate::plan::Plan;
 
@@ -16,6 +17,10 @@ pub struct PlanRequest {
     pub fleet: FleetId,
     /// What is planned.
     pub candidate: Candidate,
+    /// Beside [`Candidate::Files`]: the files that containers take in, without what they say. Where that matters, as
+    /// references are looked up in it, its text is among the files.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contents: BTreeMap<String, Blob>,
     /// Wait until the fleet is known up to here.
     #[serde(default)]
     pub min_position: u64,

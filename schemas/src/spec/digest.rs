@@ -4,6 +4,7 @@
 use std::fmt;
 
 use hmac::{Hmac, Mac};
+use serde::Serialize;
 use sha2::Sha256;
 
 use super::Spec;
@@ -60,9 +61,9 @@ pub fn digest(key: &DigestKey, spec: &Spec) -> String {
     written("v2:", key, &spec.fixed())
 }
 
-fn written(version: &str, key: &DigestKey, spec: &Spec) -> String {
-    // `Spec` has string keys in a fixed order only: its JSON cannot fail and is canonical.
-    let json = serde_json::to_vec(spec).unwrap_or_default();
+pub(super) fn written(version: &str, key: &DigestKey, value: &impl Serialize) -> String {
+    // What is digested has string keys in a fixed order only: its JSON cannot fail and is canonical.
+    let json = serde_json::to_vec(value).unwrap_or_default();
     let mut text = version.to_owned();
     for byte in keyed(&key.0, &json) {
         text.push_str(&format!("{byte:02x}"));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use schemas::check::{Fault, report, warned};
+use schemas::descriptors::Blob;
 use schemas::names::{FleetId, Name, Oid};
 use schemas::plan::{Down, Held, Live, Network, Step};
 use schemas::query::{Candidate, PlanAnswer, PlanRequest, Planned};
@@ -26,6 +27,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 struct Wanted {
     commit: Option<String>,
     files: Option<BTreeMap<String, Value>>,
+    /// Beside `files`: what containers take in, without what it says.
+    #[serde(default)]
+    contents: BTreeMap<String, Blob>,
 }
 
 /// What would change. The names are the contract's.
@@ -54,9 +58,9 @@ struct Shown<'a> {
 /// Plans, and changes nothing.
 pub(crate) async fn make(api: Api, call: Call) -> Result<Response, Problem> {
     let fleet = call.fleet()?;
-    let candidate = candidate(call.json()?)?;
+    let (candidate, contents) = candidate(call.json()?)?;
     let by = Some(call.who()?.clone());
-    let request = PlanRequest { fleet: fleet.clone(), candidate, min_position: call.min_position()?, by };
+    let request = PlanRequest { fleet: fleet.clone(), candidate, contents, min_position: call.min_position()?, by };
     match ask(&api, "git", &request, DEADLINE).await? {
         PlanAnswer::Planned(planned) => {
             let Planned { position, commit, plan, text, warnings, refused } = *planned;
@@ -90,10 +94,12 @@ pub(crate) async fn make(api: Api, call: Call) -> Result<Response, Problem> {
     }
 }
 
-fn candidate(wanted: Wanted) -> Result<Candidate, Problem> {
+fn candidate(wanted: Wanted) -> Result<(Candidate, BTreeMap<String, Blob>), Problem> {
     match wanted {
-        Wanted { commit: Some(commit), files: None } => Ok(Candidate::Commit(commit)),
-        Wanted { commit: None, files: Some(files) } => {
+        Wanted { commit: Some(commit), files: None, contents } if contents.is_empty() => {
+            Ok((Candidate::Commit(commit), contents))
+        }
+        Wanted { commit: None, files: Some(files), contents } => {
             let text = |(path, value): (String, Value)| match value {
                 Value::String(text) => Ok((path, text)),
                 value @ Value::Object(_) => Ok((path, format!("{value:#}"))),
@@ -101,7 +107,8 @@ fn candidate(wanted: Wanted) -> Result<Candidate, Problem> {
                     "`files` holds something else than a descriptor at `{path}`: expected its text, or a JSON object"
                 ))),
             };
-            files.into_iter().map(text).collect::<Result<_, _>>().map(Candidate::Files)
+            let files = files.into_iter().map(text).collect::<Result<_, _>>()?;
+            Ok((Candidate::Files(files), contents))
         }
         _ => Err(Problem::bad_request("the body has to have exactly one of `commit`, `files`")),
     }

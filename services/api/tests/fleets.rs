@@ -78,6 +78,7 @@ fn shop() -> Fleet {
         spec: None,
         commit: None,
         live: None,
+        files: None,
         checked: name == "api",
         exit_code: None,
         out_of_memory: false,

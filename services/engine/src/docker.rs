@@ -8,6 +8,7 @@ mod copies;
 mod create;
 mod events;
 mod exec;
+mod files;
 mod images;
 mod inspect;
 mod networks;

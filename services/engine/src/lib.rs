@@ -9,6 +9,7 @@ mod docker;
 mod engine;
 mod error;
 mod exec;
+mod files;
 mod records;
 mod seen;
 mod simulated;
@@ -20,6 +21,7 @@ pub use self::docker::Docker;
 pub use self::engine::Engine;
 pub use self::error::EngineError;
 pub use self::exec::Executed;
+pub use self::files::NewFile;
 pub use self::records::{Output, Record, Records};
 pub use self::seen::{
     Container, Ensured, Health, HealthStatus, ImageInfo, Labels, Listed, Network, NetworkAttachment, Scope, State,

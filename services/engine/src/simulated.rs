@@ -3,6 +3,7 @@
 
 mod calls;
 mod exec;
+mod files;
 mod images;
 mod life;
 mod records;

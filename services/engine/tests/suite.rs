@@ -15,6 +15,8 @@
 mod behaviours;
 #[path = "suite/exec.rs"]
 mod exec;
+#[path = "suite/files.rs"]
+mod files;
 #[path = "suite/lab.rs"]
 mod lab;
 #[path = "suite/proxy.rs"]
@@ -78,6 +80,8 @@ suite! {
     a_container_takes_another_name_unless_that_is_taken,
     a_volume_goes_once_nothing_has_it,
     a_volume_is_copied_as_it_is,
+    files_are_put_in_place_before_the_start_and_while_it_runs,
+    a_signal_reaches_the_process,
     a_network_is_made_once,
     a_network_in_use_stays,
     an_alias_leads_to_the_container,

@@ -9,7 +9,7 @@ use gix::bstr::ByteSlice;
 use gix::objs::tree::EntryKind as GitKind;
 use gix::objs::{Exists, FindExt};
 use gix::prelude::HeaderExt;
-use schemas::check::{Broken, Checked, Content, EntryKind, MAX_BYTES, TreeFile, check, wants};
+use schemas::check::{Broken, Checked, Content, EntryKind, MAX_BYTES, Takes, TreeFile, check, may_take, wants};
 use schemas::names::Oid;
 
 use crate::limit::Over;
@@ -60,7 +60,19 @@ struct Read {
     path: String,
     kind: EntryKind,
     size: u64,
-    bytes: Vec<u8>,
+    /// None: nothing asks for it, or it is too large.
+    bytes: Option<Vec<u8>>,
+}
+
+impl Read {
+    fn shown(&self) -> TreeFile<'_> {
+        let content = match &self.bytes {
+            Some(bytes) => Content::Bytes(bytes),
+            None if self.size > 0 => Content::TooLarge(self.size),
+            None => Content::Unread,
+        };
+        TreeFile { path: &self.path, kind: self.kind, content }
+    }
 }
 
 /// Opens the objects that a push brought, and those that were there.
@@ -87,19 +99,30 @@ pub(crate) fn inspect_tree(objects: &Objects, tree: &Oid) -> Result<Result<Check
 }
 
 fn inspect_root(objects: &Objects, root: gix::hash::ObjectId) -> Result<Result<Checked, Broken>, CandidateError> {
-    let files = read(objects, root)?;
-    let shown = files.iter().map(|file| {
-        let content = match file.size {
-            size if size > MAX_BYTES => Content::TooLarge(size),
-            _ => Content::Bytes(&file.bytes),
-        };
-        TreeFile { path: &file.path, kind: file.kind, content }
-    });
-    Ok(check(shown))
+    let descriptors = read(objects, root, &Wanted { path: &wants, bytes: &|_| true })?;
+    let takes = Takes::of(descriptors.iter().map(Read::shown));
+    let taken = match takes.is_empty() {
+        true => Vec::new(),
+        false => read(objects, root, &Wanted { path: &may_take, bytes: &|path| takes.wants(path) })?,
+    };
+    Ok(check(descriptors.iter().chain(&taken).map(Read::shown)))
 }
 
-/// Every file that the check wants.
-fn read(objects: &Objects, root: gix::hash::ObjectId) -> Result<Vec<Read>, CandidateError> {
+/// The files that containers of a commit take in.
+pub(crate) fn takes(objects: &Objects, commit: &Oid) -> Result<Takes, CandidateError> {
+    let is_container = |path: &str| path == "containers" || path.starts_with("containers/");
+    let files = read(objects, objects.root(commit)?, &Wanted { path: &is_container, bytes: &|_| true })?;
+    Ok(Takes::of(files.iter().map(Read::shown)))
+}
+
+/// Which files of a tree are listed, and which of those are read.
+struct Wanted<'a> {
+    path: &'a dyn Fn(&str) -> bool,
+    bytes: &'a dyn Fn(&str) -> bool,
+}
+
+/// Every file that is wanted.
+fn read(objects: &Objects, root: gix::hash::ObjectId, wanted: &Wanted<'_>) -> Result<Vec<Read>, CandidateError> {
     let mut files = Vec::new();
     let mut total = 0;
     let mut folders = vec![(String::new(), root, 0)];
@@ -109,7 +132,7 @@ fn read(objects: &Objects, root: gix::hash::ObjectId) -> Result<Vec<Read>, Candi
         for entry in gix::objs::TreeRefIter::from_bytes(&data, gix::hash::Kind::Sha1) {
             let entry = entry.map_err(|_| CandidateError::Object { oid: oid.to_string(), expected: "folder" })?;
             let path = format!("{folder}{}", entry.filename.to_str_lossy());
-            if !wants(&path) {
+            if !(wanted.path)(&path) {
                 continue;
             }
             seen += 1;
@@ -122,19 +145,21 @@ fn read(objects: &Objects, root: gix::hash::ObjectId) -> Result<Vec<Read>, Candi
                     continue;
                 }
                 GitKind::Tree => return Err(CandidateError::TooMuch { what: "folders too deep", limit: DEPTH as u64 }),
-                GitKind::Blob | GitKind::BlobExecutable => EntryKind::File,
+                GitKind::Blob => EntryKind::File,
+                GitKind::BlobExecutable => EntryKind::Executable,
                 GitKind::Link => EntryKind::Symlink,
                 GitKind::Commit => EntryKind::Submodule,
             };
-            let mut file = Read { path, kind, size: 0, bytes: Vec::new() };
-            if kind == EntryKind::File {
+            let mut file = Read { path, kind, size: 0, bytes: None };
+            if matches!(kind, EntryKind::File | EntryKind::Executable) && (wanted.bytes)(&file.path) {
                 file.size = objects.size(entry.oid)?;
                 if file.size <= MAX_BYTES {
                     total += file.size;
                     if total > TOTAL {
-                        return Err(CandidateError::TooMuch { what: "more bytes of descriptors", limit: TOTAL });
+                        let what = "more bytes of descriptors, or of files that containers take in";
+                        return Err(CandidateError::TooMuch { what, limit: TOTAL });
                     }
-                    file.bytes = objects.bytes(entry.oid, gix::objs::Kind::Blob, "file", MAX_BYTES)?;
+                    file.bytes = Some(objects.bytes(entry.oid, gix::objs::Kind::Blob, "file", MAX_BYTES)?);
                 }
             }
             files.push(file);
@@ -149,6 +174,13 @@ impl Objects {
         let prefix = gix::hash::Prefix::from_hex(digits).ok()?;
         let found = self.all.iter().find_map(|odb| odb.lookup_prefix(prefix, None).ok().flatten())?;
         Some(found.and_then(|id| id.to_string().parse().map_err(|_| ())))
+    }
+
+    /// What a file says.
+    pub(crate) fn blob(&self, blob: &Oid, limit: u64) -> Result<Vec<u8>, CandidateError> {
+        let missing = || CandidateError::Object { oid: blob.to_string(), expected: "file" };
+        let oid = gix::hash::ObjectId::from_hex(blob.as_str().as_bytes()).map_err(|_| missing())?;
+        self.bytes(&oid, gix::objs::Kind::Blob, "file", limit)
     }
 
     /// The tree of a commit.

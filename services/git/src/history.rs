@@ -1,6 +1,8 @@
 //! Looks for likely secrets in everything that a push brings: each new commit, by whatever ref it came, not only the
 //! trees that are checked as a whole. What is accepted stays in Git and in the log for ever, whatever a later commit says.
 //!
+//! The files that containers take in are looked through as well: those at the paths that they have where the push leads to.
+//!
 //! Reads the new descriptors and folders once each, so that the work is that of the pack: at most [`OBJECTS`] new
 //! objects and [`TOTAL`] bytes of descriptors.
 
@@ -10,10 +12,12 @@ use gix::ObjectId;
 use gix::bstr::ByteSlice;
 use gix::objs::tree::EntryKind as GitKind;
 use gix::objs::{CommitRefIter, Kind, TagRefIter, TreeRefIter};
-use schemas::check::{Content, EntryKind, Fault, MAX_BYTES, TreeFile, likely_secrets, wants};
+use schemas::check::{
+    Content, EntryKind, Fault, MAX_BYTES, Takes, TreeFile, likely_secrets, likely_secrets_taken, may_take, wants,
+};
 use schemas::names::Oid;
 
-use crate::candidate::{CandidateError, DEPTH, FOLDER, Objects};
+use crate::candidate::{self, CandidateError, DEPTH, FOLDER, Objects};
 
 /// New commits, folders and descriptors that are looked at in one push.
 const OBJECTS: usize = 200_000;
@@ -33,9 +37,14 @@ pub(crate) struct Found {
 
 /// The likely secrets of all commits that only this push brings, the oldest first.
 pub(crate) fn secrets(objects: &Objects, tips: &[Oid]) -> Result<Vec<Found>, CandidateError> {
-    let mut look = Look { objects, seen: HashSet::new(), count: 0, bytes: 0 };
+    let mut look = Look { objects, takes: Takes::default(), seen: HashSet::new(), count: 0, bytes: 0 };
     let mut found = Vec::new();
     let (commits, trees) = look.commits(tips)?;
+    // What containers take in is judged by where the push leads to: earlier commits are never applied.
+    let new: HashSet<String> = commits.iter().map(|(commit, _)| commit.to_string()).collect();
+    for tip in tips.iter().filter(|tip| new.contains(tip.as_str())) {
+        look.takes = std::mem::take(&mut look.takes).and(candidate::takes(objects, tip)?);
+    }
     // The oldest first, so that the commit is named that brought it.
     let roots = commits.into_iter().rev().map(|(commit, tree)| (commit.to_string(), tree));
     for (commit, tree) in roots.chain(trees.into_iter().map(|tree| (tree.to_string(), tree))) {
@@ -52,6 +61,8 @@ pub(crate) fn secrets(objects: &Objects, tips: &[Oid]) -> Result<Vec<Found>, Can
 
 struct Look<'a> {
     objects: &'a Objects,
+    /// The files that containers take in where the push leads to.
+    takes: Takes,
     /// What was looked at, and under which path: a descriptor is judged by its folder.
     seen: HashSet<(ObjectId, String)>,
     count: usize,
@@ -108,14 +119,17 @@ impl Look<'_> {
             for entry in TreeRefIter::from_bytes(&data, gix::hash::Kind::Sha1) {
                 let entry = entry.map_err(|_| CandidateError::Object { oid: oid.to_string(), expected: "folder" })?;
                 let path = format!("{folder}{}", entry.filename.to_str_lossy());
-                if !wants(&path) {
+                let may_be_taken = !self.takes.is_empty() && may_take(&path);
+                if !wants(&path) && !may_be_taken {
                     continue;
                 }
                 match entry.mode.kind() {
                     GitKind::Tree if depth < DEPTH => {
                         folders.push((format!("{path}/"), entry.oid.to_owned(), depth + 1));
                     }
-                    GitKind::Blob | GitKind::BlobExecutable if self.is_new(entry.oid.to_owned(), &path)? => {
+                    GitKind::Blob | GitKind::BlobExecutable
+                        if (wants(&path) || self.takes.scans(&path)) && self.is_new(entry.oid.to_owned(), &path)? =>
+                    {
                         faults.extend(self.file(&path, entry.oid)?);
                     }
                     // Known already, or nothing that says something here.
@@ -138,6 +152,9 @@ impl Look<'_> {
             return Err(CandidateError::TooMuchAtOnce { what: "bytes of new descriptors", limit: TOTAL });
         }
         let bytes = self.objects.bytes(oid, Kind::Blob, "file", MAX_BYTES)?;
+        if !wants(path) {
+            return Ok(likely_secrets_taken(path, &bytes));
+        }
         Ok(likely_secrets(TreeFile { path, kind: EntryKind::File, content: Content::Bytes(&bytes) }))
     }
 

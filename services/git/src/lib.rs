@@ -26,6 +26,7 @@ mod error;
 mod exchange;
 mod extent;
 mod fault;
+mod files;
 mod follow;
 mod fork;
 mod fullness;

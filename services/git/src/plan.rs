@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use schemas::check::{Broken as BrokenTree, Checked, Content, EntryKind, MAX_BYTES, TreeFile, check};
-use schemas::descriptors::Guards;
+use schemas::check::{Broken as BrokenTree, Checked, Content, EntryKind, MAX_BYTES, TreeFile, check, may_take};
+use schemas::descriptors::{Blob, Guards};
 use schemas::fleet::Fleet;
 use schemas::names::{FleetId, Oid};
 use schemas::plan::{describe, plan};
@@ -43,7 +43,7 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
         (withdrawn, last, guards) = (state.withdrawn.clone(), state.desired.clone(), state.accepted.guards.clone());
     }
     let (commit, checked) = match (&request.candidate, &repository) {
-        (Candidate::Files(files), _) => (None, check_files(files.clone()).await?),
+        (Candidate::Files(files), _) => (None, check_files(files.clone(), request.contents.clone()).await?),
         (Candidate::Commit(_), None) => {
             return Ok(PlanAnswer::Unknown { what: format!("there is no fleet `{}`", request.fleet) });
         }
@@ -106,15 +106,24 @@ fn broke_down(_: tokio::task::JoinError) -> Broken {
     Broken { code: FaultCode::Behind, message: "the check broke down, try again".to_owned() }
 }
 
-async fn check_files(files: BTreeMap<String, String>) -> Result<Verdict, Broken> {
+async fn check_files(files: BTreeMap<String, String>, contents: BTreeMap<String, Blob>) -> Result<Verdict, Broken> {
     let look = move || {
-        check(files.iter().map(|(path, text)| {
+        let kind = |path: &str| match contents.get(path).is_some_and(|it| it.executable) {
+            true => EntryKind::Executable,
+            false => EntryKind::File,
+        };
+        let known = contents.iter().filter(|(path, _)| !files.contains_key(*path)).map(|(path, it)| {
+            let content = Content::Known { blob: &it.blob, size: it.size };
+            TreeFile { path, kind: kind(path), content }
+        });
+        let told = files.iter().map(|(path, text)| {
             let content = match text.len() as u64 {
                 size if size > MAX_BYTES => Content::TooLarge(size),
                 _ => Content::Bytes(text.as_bytes()),
             };
-            TreeFile { path, kind: EntryKind::File, content }
-        }))
+            TreeFile { path, kind: kind(path), content }
+        });
+        check(told.chain(known.filter(|it| may_take(it.path))))
     };
     tokio::task::spawn_blocking(look).await.map_err(broke_down)
 }

@@ -16,7 +16,7 @@ use crate::error::{FolderError, RunError, StartError};
 use crate::launch::Launcher;
 use crate::layout::{Layout, fault, remove};
 use crate::settle::drop_strangers;
-use crate::{desk, door, follow, fork, plan, pulls, repack, rollback, settler, sweep};
+use crate::{desk, door, files, follow, fork, plan, pulls, repack, rollback, settler, sweep};
 
 /// The Git service.
 pub struct Service {
@@ -84,6 +84,7 @@ impl Service {
             sweep::sweep(&context),
             repack::repack(&context),
             plan::answer(&context),
+            files::answer(&context),
             pulls::answer(&context),
             pulls::renew(&context),
             fork::answer(&context),

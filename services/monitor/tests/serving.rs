@@ -146,6 +146,7 @@ fn change(container: &str, docker_id: &str) -> ContainerChange {
         spec,
         commit,
         live: None,
+        files: None,
         checked,
         exit_code,
         out_of_memory,

@@ -2,7 +2,7 @@
 //!
 //! Reads `work.<node>`, Docker's events, and the registry once at each connection to Docker (what was seen here before);
 //! writes `obs.<node>` and `beat.<node>`; answers `req.shazam.act.<node>`, `req.shazam.images.<node>` and
-//! `req.shazam.prune.<node>`. Never writes an event, never touches what lacks our installation's label, never removes a
+//! `req.shazam.prune.<node>`; asks `req.git.files` for what the files say that containers take in. Never writes an event, never touches what lacks our installation's label, never removes a
 //! volume.
 
 mod act;
@@ -13,6 +13,7 @@ mod beat;
 mod beside;
 mod destroy;
 mod error;
+mod files;
 mod host;
 mod image;
 mod look;

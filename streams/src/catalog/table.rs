@@ -177,6 +177,7 @@ pub const PLAIN: &[PlainEntry] = &[
     question("req.git.pulls", &[Api], &[Git], "a page of pull requests"),
     question("req.git.pull", &[Api], &[Git], "one pull request: open, show, approve, merge, close"),
     question("req.git.fork", &[Api], &[Git], "begin a fleet as a copy of another one"),
+    question("req.git.files", &[Agent], &[Git], "what the files say that containers of an accepted state take in"),
     question(
         "req.git.rollback",
         &[Coordinator, Api],

@@ -12,7 +12,7 @@ pub struct Package {
 }
 
 /// What `schemas` may know: nothing that waits, talks, or has a clock or randomness of its own.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "expect-test",
     "hmac",
     "jiff",
@@ -21,6 +21,7 @@ const PURE: [&str; 13] = [
     "schemars",
     "serde",
     "serde_json",
+    "sha1_smol",
     "sha2",
     "strsim",
     "thiserror",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::descriptors::{IMAGE, forever, plain, with};
-use tests::{Fleet, Platform, free_port, root};
+use tests::{Fleet, Platform, docker, free_port, root};
 
 /// The keys of the README's table with their examples.
 fn keys() -> Vec<(String, Value)> {
@@ -44,6 +44,7 @@ fn write_all(shop: &Fleet<'_>) {
     shop.write("variables/app.json", json!({ "region": "eu-1" }));
     shop.write("volumes/data.json", json!({}));
     shop.write("containers/db.json", plain());
+    shop.write_text("files/app/app.conf", "region = {{ variables.app.region }}\n");
     let [one, range] = [free_port(), free_port()];
     for (key, example) in keys() {
         // Not every machine that tests run on lets Docker give a container everything: the engine's tests make one.
@@ -84,6 +85,8 @@ fn each_key_of_the_readme_is_pushed_and_the_second_plan_is_empty() {
     assert_eq!(shown("read-only", "/HostConfig/ReadonlyRootfs"), true);
     let db = shop.container("db")["Id"].as_str().unwrap().to_owned();
     assert_eq!(shown("network", "/HostConfig/NetworkMode"), format!("container:{db}"));
+    let conf = docker::docker(&["exec", &shop.name_of("files"), "cat", "/etc/app/app.conf"]).ok();
+    assert_eq!(conf, "region = eu-1");
     let mounts = shown("volumes", "/HostConfig/Mounts");
     assert_eq!(mounts.as_array().map(Vec::len), Some(4), "{mounts:#}");
 

@@ -7,6 +7,7 @@ mod compose;
 mod doors;
 mod drift;
 mod faults;
+mod files;
 mod forks;
 mod front;
 mod guards;

@@ -164,7 +164,7 @@ fn general() -> Value {
         })),
         "Step": object(json!({
             "container": text(),
-            "action": { "enum": ["create", "recreate", "replace", "update", "restart", "wait", "remove", "destroy"] },
+            "action": { "enum": ["create", "recreate", "replace", "update", "place", "reload", "restart", "wait", "remove", "destroy"] },
             "status": { "enum": ["waiting", "started", "succeeded", "failed", "held"] },
             "sent": or_null(id()),
             "error": or_null(text()),
@@ -224,6 +224,15 @@ fn general() -> Value {
                 "type": "object",
                 "description": "all descriptors of a tree: path → its text, or the JSON itself",
                 "additionalProperties": { "anyOf": [{ "type": "string" }, { "type": "object" }] },
+            },
+            "contents": {
+                "type": "object",
+                "description": "beside `files`: the files that containers take in, by their paths, without what they say; the text of those in which references are looked up is among `files`",
+                "additionalProperties": { "type": "object", "required": ["blob", "size"], "properties": {
+                    "blob": { "type": "string", "description": "Git's id of its content" },
+                    "size": { "type": "integer", "minimum": 0, "description": "in bytes" },
+                    "executable": { "type": "boolean" },
+                } },
             },
         } },
         "Plan": object(json!({

@@ -67,7 +67,8 @@ impl World {
         let (lines, files, records) = (Vec::new(), Files::new(), Vec::new());
         let (network, handlers) = (network.clone(), BTreeMap::new());
         let (programs, executed) = (BTreeMap::new(), Vec::new());
-        let entry = Entry { seen, network, handlers, lines, files, records, programs, executed, deaf: 0 };
+        let entry =
+            Entry { seen, network, handlers, lines, files, records, programs, executed, signals: Vec::new(), deaf: 0 };
         self.containers.insert(name.to_owned(), entry);
         self.tell(name, Action::Create, created_ns, None);
         Ok(id)

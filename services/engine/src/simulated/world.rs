@@ -61,6 +61,8 @@ pub(super) struct Entry {
     pub(super) programs: BTreeMap<String, Option<Executed>>,
     /// The commands that were run in it.
     pub(super) executed: Vec<Vec<String>>,
+    /// The signals that its process got.
+    pub(super) signals: Vec<String>,
     /// How often those who followed its records were made deaf.
     pub(super) deaf: u32,
 }

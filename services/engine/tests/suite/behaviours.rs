@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::lab::{LIMIT, Lab, free_port, image, local};
 
 pub use crate::exec::*;
+pub use crate::files::*;
 pub use crate::records::*;
 pub use crate::stats::*;
 

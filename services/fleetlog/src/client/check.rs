@@ -2,9 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use schemas::check::{Broken, Checked, Content, EntryKind, Fault, MAX_BYTES, TreeFile, check, report, wants, warned};
+use schemas::check::{
+    Broken, Checked, Content, EntryKind, Fault, MAX_BYTES, Takes, TreeFile, check, may_take, report, wants, warned,
+};
 use serde_json::json;
 
 use super::annotations::annotation;
@@ -23,6 +26,18 @@ pub(super) struct Found {
 pub(super) enum Read {
     Bytes(Vec<u8>),
     TooLarge(u64),
+    Unread,
+}
+
+impl Found {
+    pub(super) fn shown(&self) -> TreeFile<'_> {
+        let content = match &self.content {
+            Read::Bytes(bytes) => Content::Bytes(bytes),
+            Read::TooLarge(size) => Content::TooLarge(*size),
+            Read::Unread => Content::Unread,
+        };
+        TreeFile { path: &self.path, kind: self.kind, content }
+    }
 }
 
 /// Prints faults, or that there are none. Exit status 1 where there are.
@@ -53,7 +68,7 @@ pub fn run(options: &CheckOptions) -> Result<(), Failure> {
 
 fn checked(folder: &Path) -> Result<Result<Checked, Broken>, Failure> {
     let mut found = Vec::new();
-    walk(folder, "", &mut found)?;
+    Walk { wanted: &wants, read: &|_| true }.folder(folder, "", &mut found)?;
     let gitlinks = here::submodules(folder);
     // What Git keeps as another repository, a push brings as such, whatever lies there now.
     found
@@ -70,15 +85,8 @@ fn checked(folder: &Path) -> Result<Result<Checked, Broken>, Failure> {
              another folder is said as `fleetlog check DIR`"
         )));
     }
-    let files = found.iter().map(|it| TreeFile {
-        path: &it.path,
-        kind: it.kind,
-        content: match &it.content {
-            Read::Bytes(bytes) => Content::Bytes(bytes),
-            Read::TooLarge(size) => Content::TooLarge(*size),
-        },
-    });
-    Ok(check(files))
+    let taken = taken(folder, &Takes::of(found.iter().map(Found::shown)))?;
+    Ok(check(found.iter().chain(&taken).map(Found::shown)))
 }
 
 /// The faults of a fleet's folder, and its warnings.
@@ -95,34 +103,61 @@ pub(super) fn warn(warnings: &[Fault]) {
     }
 }
 
-/// Takes every file that the check wants to see, in the order of their names; a link is taken as what it is and not
-/// followed. `within` is the path relative to the fleet's root, empty or ending in `/`.
-pub(super) fn walk(folder: &Path, within: &str, found: &mut Vec<Found>) -> Result<(), Failure> {
-    let failed = |error| Failure::Usage(format!("cannot read `{}`: {error}", folder.display()));
-    let mut entries: Vec<_> = fs::read_dir(folder).and_then(Iterator::collect).map_err(failed)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        // A name that is no text cannot be a descriptor's; the check says so about its lossy form.
-        let path = format!("{within}{}", entry.file_name().to_string_lossy());
-        if !wants(&path) {
-            continue;
-        }
-        let kind = entry.file_type().map_err(failed)?;
-        if kind.is_symlink() {
-            found.push(Found { path, kind: EntryKind::Symlink, content: Read::Bytes(Vec::new()) });
-        } else if kind.is_dir() {
-            if entry.path().join(".git").exists() {
-                // Added, it is no folder to Git but another repository.
-                found.push(Found { path, kind: EntryKind::Submodule, content: Read::Bytes(Vec::new()) });
+/// Every descriptor of a folder.
+pub(super) fn descriptors(folder: &Path) -> Result<Vec<Found>, Failure> {
+    let mut found = Vec::new();
+    Walk { wanted: &wants, read: &|_| true }.folder(folder, "", &mut found)?;
+    Ok(found)
+}
+
+/// The files that containers take in, and the names of those that they could.
+pub(super) fn taken(folder: &Path, takes: &Takes) -> Result<Vec<Found>, Failure> {
+    let mut found = Vec::new();
+    if !takes.is_empty() {
+        Walk { wanted: &may_take, read: &|path| takes.wants(path) }.folder(folder, "", &mut found)?;
+    }
+    Ok(found)
+}
+
+/// Which files are taken note of, and which of those are read.
+struct Walk<'a> {
+    wanted: &'a dyn Fn(&str) -> bool,
+    read: &'a dyn Fn(&str) -> bool,
+}
+
+impl Walk<'_> {
+    /// Takes every file that is wanted, in the order of their names; a link is taken as what it is and not followed. `within`
+    /// is the path relative to the fleet's root, empty or ending in `/`.
+    fn folder(&self, folder: &Path, within: &str, found: &mut Vec<Found>) -> Result<(), Failure> {
+        let failed = |error| Failure::Usage(format!("cannot read `{}`: {error}", folder.display()));
+        let mut entries: Vec<_> = fs::read_dir(folder).and_then(Iterator::collect).map_err(failed)?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            // A name that is no text cannot be a descriptor's; the check says so about its lossy form.
+            let path = format!("{within}{}", entry.file_name().to_string_lossy());
+            if !(self.wanted)(&path) {
                 continue;
             }
-            walk(&entry.path(), &format!("{path}/"), found)?;
-        } else if kind.is_file() {
-            let content = read(&entry.path())?;
-            found.push(Found { path, kind: EntryKind::File, content });
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_symlink() {
+                found.push(Found { path, kind: EntryKind::Symlink, content: Read::Bytes(Vec::new()) });
+            } else if kind.is_dir() {
+                if entry.path().join(".git").exists() {
+                    // Added, it is no folder to Git but another repository.
+                    found.push(Found { path, kind: EntryKind::Submodule, content: Read::Bytes(Vec::new()) });
+                    continue;
+                }
+                self.folder(&entry.path(), &format!("{path}/"), found)?;
+            } else if kind.is_file() {
+                let content = if (self.read)(&path) { read(&entry.path())? } else { Read::Unread };
+                // As Git sees it.
+                let executable = entry.metadata().map_err(failed)?.permissions().mode() & 0o100 != 0;
+                let kind = if executable { EntryKind::Executable } else { EntryKind::File };
+                found.push(Found { path, kind, content });
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Reads a file, but no more than a descriptor may have.

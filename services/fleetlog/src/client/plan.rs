@@ -1,11 +1,14 @@
 //! `fleetlog plan [COMMIT|DIR]`: what a push would change. The platform works it out; a folder's files go there.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use schemas::check::{EntryKind, Fault, report};
+use schemas::check::{EntryKind, Fault, Takes, report};
+use schemas::descriptors::Blob;
+use schemas::names::Oid;
 use serde_json::{Map, Value, json};
 
-use super::check::{Found, Read, walk, warn};
+use super::check::{Found, Read, descriptors, taken, warn};
 use super::failure::Failure;
 use super::remote::Remote;
 use super::{here, out};
@@ -57,21 +60,37 @@ fn body(target: &str) -> Result<Value, Failure> {
         let commit = here::commit(target).unwrap_or_else(|| target.to_owned());
         return Ok(json!({ "commit": commit }));
     }
-    let mut found = Vec::new();
-    walk(folder, "", &mut found)?;
-    let files = found.into_iter().map(text).collect::<Result<Map<_, _>, _>>()?;
-    Ok(json!({ "files": files }))
+    let found = descriptors(folder)?;
+    let takes = Takes::of(found.iter().map(Found::shown));
+    let mut files = found.into_iter().map(text).collect::<Result<Map<_, _>, _>>()?;
+    let mut contents = BTreeMap::new();
+    for found in taken(folder, &takes)?.into_iter().filter(|it| takes.wants(&it.path)) {
+        contents.insert(found.path.clone(), content(&found)?);
+        if takes.renders(&found.path) {
+            files.extend([text(found)?]);
+        }
+    }
+    Ok(json!({ "files": files, "contents": contents }))
+}
+
+/// A file that a container takes in, without what it says.
+fn content(found: &Found) -> Result<Blob, Failure> {
+    let Read::Bytes(bytes) = &found.content else {
+        return Err(Failure::Failed(format!("`{}` cannot be taken in: `fleetlog check` says more", found.path)));
+    };
+    let (blob, size, executable) = (Oid::of_blob(bytes), bytes.len() as u64, found.kind == EntryKind::Executable);
+    Ok(Blob { blob, size, executable, references: Vec::new() })
 }
 
 /// A file as the body carries it: only what a push could bring as a descriptor.
 fn text(found: Found) -> Result<(String, Value), Failure> {
     let Found { path, kind, content } = found;
     let refused = |what: &str| Failure::Failed(format!("`{path}` {what}: `fleetlog check` says more"));
-    if kind != EntryKind::File {
+    if !matches!(kind, EntryKind::File | EntryKind::Executable) {
         return Err(refused("is no file"));
     }
     match content {
-        Read::TooLarge(_) => Err(refused("is larger than a descriptor may be")),
+        Read::TooLarge(_) | Read::Unread => Err(refused("is larger than a descriptor may be")),
         Read::Bytes(bytes) => match String::from_utf8(bytes) {
             Ok(text) => Ok((path, text.into())),
             Err(_) => Err(refused("is no UTF-8 text")),

@@ -3,6 +3,7 @@
 
 mod access;
 mod bad;
+mod files;
 mod guards;
 mod healing;
 mod histories;

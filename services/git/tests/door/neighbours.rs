@@ -64,7 +64,13 @@ async fn who_may_not_see_the_other_fleet_is_not_told_its_name() {
 
     let files = || Candidate::Files([("containers/web.json".to_owned(), WEB.to_owned())].into());
     for (by, named) in [(None, false), (Some(Who::admin()), true)] {
-        let request = PlanRequest { fleet: "acme/shop".parse().unwrap(), candidate: files(), min_position: 0, by };
+        let request = PlanRequest {
+            fleet: "acme/shop".parse().unwrap(),
+            candidate: files(),
+            contents: Default::default(),
+            min_position: 0,
+            by,
+        };
         let PlanAnswer::Planned(planned) = platform.bus.ask(&request, PATIENCE).await.unwrap() else { panic!() };
         assert_eq!(planned.refused.len(), 1, "{:?}", planned.refused);
         assert_eq!(planned.refused[0].code.as_str(), "port-taken");

@@ -385,7 +385,13 @@ async fn a_plan_says_so_and_a_fork_begins_with_what_is_desired() {
     let (_, commits) = states(&platform, 2).await;
     roll_back(&platform, None).await;
     let candidate = Candidate::Commit("main".to_owned());
-    let question = PlanRequest { fleet: SHOP.parse().unwrap(), candidate, min_position: 0, by: None };
+    let question = PlanRequest {
+        fleet: SHOP.parse().unwrap(),
+        candidate,
+        contents: Default::default(),
+        min_position: 0,
+        by: None,
+    };
     let PlanAnswer::Planned(planned) = platform.bus.ask(&question, PATIENCE).await.unwrap() else { panic!() };
     assert_eq!(planned.refused.iter().map(|it| it.code.as_str()).collect::<Vec<_>>(), ["withdrawn"]);
     let question = ForkRequest {

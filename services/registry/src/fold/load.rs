@@ -207,6 +207,7 @@ impl Stored {
             spec: it.spec,
             commit: it.commit,
             live: it.live,
+            files: it.files,
             exit_code,
             restarts,
             crashes,
@@ -227,7 +228,7 @@ impl Stored {
                 let (path, file) = self.file(value)?;
                 let facts = self.facts(facts::of_file(&path, &file))?;
                 match path {
-                    Path::Fleet => None,
+                    Path::Fleet | Path::Blob(_) => None,
                     Path::Named(kind, name) => kind.folder().map(|folder| (folder, name.to_string(), facts)),
                 }
             }

@@ -8,7 +8,7 @@ use schemas::fleet::{Fleet, HealthState, ObservedContainer, ObservedThing, Rollo
 use schemas::images::History;
 use schemas::names::{Name, NodeName, Oid};
 use schemas::pulls::Pull;
-use schemas::spec::Updatable;
+use schemas::spec::{Placed, Updatable};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -52,6 +52,8 @@ pub(crate) struct Identity {
     pub commit: Option<Oid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<Updatable>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Placed>,
 }
 
 impl Identity {
@@ -62,6 +64,7 @@ impl Identity {
             && self.spec == it.spec
             && self.commit == it.commit
             && self.live == it.live
+            && self.files == it.files
     }
 
     fn of(it: &ObservedContainer) -> Self {
@@ -72,6 +75,7 @@ impl Identity {
             spec: it.spec.clone(),
             commit: it.commit.clone(),
             live: it.live.clone(),
+            files: it.files.clone(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Random histories: events of every kind that matters to the registry, some of which refer to what never was.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use schemas::descriptors::{Changes, File, Files, Path};
@@ -14,6 +16,7 @@ use schemas::images::Resolved;
 use schemas::names::Oid;
 use schemas::operate::{Operation, Outcome, SnapshotTime};
 use schemas::plan::{Action, Step};
+use schemas::spec::Placed;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -72,6 +75,7 @@ pub fn started(position: u64, fleet: &str, name: &str) -> Event {
         spec: None,
         commit: None,
         live: None,
+        files: None,
         checked: false,
         exit_code: None,
         out_of_memory: false,
@@ -112,6 +116,13 @@ fn seen(at_ns: i64) -> Sighting {
     Sighting { node: "local".parse().unwrap(), at_ns, obs: 1 }
 }
 
+/// Files that were put into a container: none, or one with a digest or without.
+fn placed(code: Option<i64>) -> BTreeMap<String, Placed> {
+    let digest = code.map(|it| format!("f1:{it}"));
+    let files = BTreeSet::from(["/etc/app/app.conf".to_owned()]);
+    code.iter().map(|_| ("/etc/app".to_owned(), Placed { digest: digest.clone(), files: files.clone() })).collect()
+}
+
 fn container() -> impl Strategy<Value = Data> {
     (0..3_u8, 0..3_u8, 0..90_i64, proptest::option::of(0..3_i64), 0..7_u8).prop_map(|(name, docker, at, code, kind)| {
         let change = ContainerChange {
@@ -122,6 +133,7 @@ fn container() -> impl Strategy<Value = Data> {
             spec: Some(format!("v1:{docker}")),
             commit: None,
             live: None,
+            files: (kind % 3 == 0).then(|| placed(code)),
             checked: docker == 1,
             exit_code: code.filter(|_| kind > 3),
             out_of_memory: false,
@@ -175,8 +187,13 @@ fn pushed() -> impl Strategy<Value = Data> {
         let ports = port.map(|it| format!("127.0.0.1:{it}:80")).into_iter().collect::<Vec<_>>();
         match what {
             0 => removed.push("variables/app.json".parse().unwrap()),
-            1 => removed.push("containers/c0.json".parse().unwrap()),
-            2 => set.0.extend([file("containers/c0.json", json!({ "image": "a:1", "ports": ports }))]),
+            1 => removed.extend(["containers/c0.json", "files/app/a"].map(|it| it.parse().unwrap())),
+            2 => {
+                let files = json!({ "/etc/app": { "from": "files/app" } });
+                let blob = json!({ "blob": "b".repeat(40), "size": port.unwrap_or_default() });
+                let container = json!({ "image": "a:1", "ports": ports, "files": files });
+                set.0.extend([file("containers/c0.json", container), file("files/app/a", blob)]);
+            }
             3 => set.0.extend([file("fleet.json", json!({ "description": format!("{ports:?}") }))]),
             _ => set.0.extend([file("variables/app.json", json!(variables))]),
         }

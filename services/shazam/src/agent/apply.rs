@@ -7,10 +7,11 @@ use schemas::descriptors::{Condition, OnUnhealthy};
 use schemas::images::Resolved;
 use schemas::names::{FleetId, Name};
 use schemas::plan::Action;
-use schemas::spec::{Port, Spec, resource_name};
+use schemas::spec::{self, Port, Spec, resource_name};
 use schemas::work::{Command, Target};
 
 use super::error::StepError;
+use super::files::{self, Contents, Placings};
 use super::host::{COMMIT, Host, IN_THE_NETWORK_OF, ON_UNHEALTHY, SPEC, Slot, container_name};
 use super::image::Chosen;
 use super::look::Why;
@@ -78,7 +79,8 @@ impl Host {
     ) -> Result<bool, StepError> {
         if command.action == Action::Create && target.image.is_none() && target.overlap.is_none() {
             // The usual case costs no look: Docker says by itself what is in the way, or missing.
-            match self.make(command, target, &Chosen::of_tag(target), name).await {
+            let contents = self.contents(command, &files::all(target)).await?;
+            match self.make(command, target, &Chosen::of_tag(target), name, (&contents, slot)).await {
                 Err(StepError::Engine(EngineError::NameTaken { .. } | EngineError::ImageMissing { .. })) => {}
                 end => return end.map(|()| false),
             }
@@ -95,26 +97,42 @@ impl Host {
             }
             let known = seen.labels.get(SPEC).is_some_and(|it| [&target.digest, &target.digest_before].contains(&it));
             let live = target.spec.live();
+            let placed = slot.placed(&seen.id, target);
             if known
                 && image.is_of(&seen)
                 && self.is_attached(command, target, &seen).await?
                 && seen.shown.live().leads_to(&live)
+                && spec::left_behind(&target.files, &placed).next().is_none()
             {
+                let stale = files::stale(target, &placed);
+                let contents = self.contents(command, &stale).await?;
                 if seen.shown.live() != live {
                     let _turn = self.calls.acquire().await;
                     self.engine.update(&seen.id, &target.spec).await?;
                 }
-                self.have_running(command, target, &seen, slot).await?;
+                if !stale.is_empty() {
+                    let _turn = self.calls.acquire().await;
+                    self.put(&seen.id, target, &stale, &contents).await?;
+                }
+                drop(contents);
+                self.have_running(command, target, (&seen, &stale), slot).await?;
+                if !stale.is_empty() {
+                    slot.place(&seen.id, target);
+                }
                 return Ok(image.pulled);
             }
+            let contents = self.contents(command, &files::all(target)).await?;
             let replaced = target.overlap.filter(|_| command.action == Action::Replace);
             if let Some(overlap) = replaced.filter(|_| seen.state == State::Running) {
-                self.replace(command, target, &image, &seen, (overlap, slot)).await?;
+                self.replace(command, target, &image, &seen, (overlap, &contents, slot)).await?;
                 return Ok(image.pulled);
             }
             self.take_away(command, &seen, slot).await?;
+            self.make(command, target, &image, name, (&contents, slot)).await?;
+            return Ok(image.pulled);
         }
-        self.make(command, target, &image, name).await?;
+        let contents = self.contents(command, &files::all(target)).await?;
+        self.make(command, target, &image, name, (&contents, slot)).await?;
         Ok(image.pulled)
     }
 
@@ -131,13 +149,14 @@ impl Host {
         Ok(seen.shown.network == wanted)
     }
 
-    /// Makes a container and starts it: both, or neither.
+    /// Makes a container, puts its files in place, and starts it: all, or nothing.
     pub(super) async fn make(
         &self,
         command: &Command,
         target: &Target,
         image: &Chosen,
         name: &str,
+        (contents, slot): (&Contents<'_>, &Slot),
     ) -> Result<(), StepError> {
         let mut labels = self.labels(&command.fleet, Some(&command.container));
         labels.insert(SPEC.to_owned(), target.digest.clone());
@@ -149,6 +168,10 @@ impl Host {
         let _turn = self.calls.acquire().await;
         let spec = Spec { image: image.name.clone(), ..target.spec.clone() };
         let id = self.create(command, &spec, name, &labels).await?;
+        if let Err(error) = self.put(&id, target, &files::all(target), contents).await {
+            self.engine.remove(&id).await?;
+            return Err(error);
+        }
         if let Err(error) = self.engine.start(&id).await {
             // Half a container would only be in the way: of the next try, and of whoever looks.
             self.engine.remove(&id).await?;
@@ -158,6 +181,9 @@ impl Host {
                 }
                 error => error.into(),
             });
+        }
+        if !target.files.is_empty() {
+            slot.place(&id, target);
         }
         Ok(())
     }
@@ -226,22 +252,28 @@ impl Host {
         }
     }
 
-    /// A container of the right kind that does not run, or not well, is started again.
+    /// A container of the right kind that does not run, or not well, is started again; one with other files where that is
+    /// what was decided, else it gets the signals for them.
     async fn have_running(
         &self,
         command: &Command,
         target: &Target,
-        seen: &Container,
+        (seen, stale): (&Container, &Placings<'_>),
         slot: &Slot,
     ) -> Result<(), StepError> {
+        let renewed = !stale.is_empty() && command.action == Action::Restart;
         let unwell = seen.health.is_some_and(|health| health.status == engine::HealthStatus::Unhealthy)
             || slot.told().health == Some(schemas::work::Change::Unhealthy);
         let done = seen.state == State::Exited && seen.exit_code == Some(0) && ends_by_itself(seen);
-        if done || (seen.state == State::Running && !unwell && !self.is_outlived(command, target, seen).await?) {
+        let well = seen.state == State::Running && !unwell && !self.is_outlived(command, target, seen).await?;
+        if (done || well) && !renewed {
+            if well && command.action == Action::Reload {
+                self.signal(&seen.id, stale).await?;
+            }
             return Ok(());
         }
         let _turn = self.calls.acquire().await;
-        if seen.state == State::Paused && !self.is_outlived(command, target, seen).await? {
+        if seen.state == State::Paused && !renewed && !self.is_outlived(command, target, seen).await? {
             // It goes on where it was.
             return Ok(self.engine.unpause(&seen.id).await?);
         }

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::error::StepError;
+use super::files::Contents;
 use super::host::{Host, Slot, container_name, fleet_of};
 use super::image::Chosen;
 use super::look::Why;
@@ -55,10 +56,10 @@ impl Host {
         target: &Target,
         image: &Chosen,
         old: &Container,
-        (overlap, slot): (Span, &Slot),
+        (overlap, contents, slot): (Span, &Contents<'_>, &Slot),
     ) -> Result<(), StepError> {
         let next = format!("{}{NEXT}", old.name);
-        match self.make(command, target, image, &next).await {
+        match self.make(command, target, image, &next, (contents, slot)).await {
             Err(StepError::Engine(EngineError::NameTaken { .. })) => return Err(stranger(next)),
             end => end?,
         }

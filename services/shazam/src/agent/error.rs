@@ -27,6 +27,14 @@ pub enum StepError {
         /// The image's id.
         id: String,
     },
+    /// What the files say that the container takes in is not to be had.
+    #[error("the files of the container cannot be had from Git: {why}")]
+    NoFiles {
+        /// What was seen.
+        why: String,
+        /// Whether another try may go well.
+        passing: bool,
+    },
     /// A port of the node is not free.
     #[error("port {port} of the node is taken by {holder}: free it or publish another ({message})")]
     PortTaken {
@@ -111,6 +119,10 @@ impl StepError {
 
     /// Whether the same can succeed later without anybody changing anything.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Engine(error) if error.is_passing())
+        match self {
+            Self::Engine(error) => error.is_passing(),
+            Self::NoFiles { passing, .. } => *passing,
+            _ => false,
+        }
     }
 }

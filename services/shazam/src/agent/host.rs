@@ -9,7 +9,7 @@ use engine::{Engine, Labels, Scope};
 use schemas::fleet::{ObservedContainer, State};
 use schemas::names::{FleetId, Name, NodeName, Oid};
 use schemas::spec::{Updatable, resource_name};
-use schemas::work::{Change, Report};
+use schemas::work::{Change, PlacedIn, Report};
 use streams::{Bus, SendError};
 use tokio::sync::{Notify, RwLock, Semaphore, watch};
 use tokio::time::Instant;
@@ -48,6 +48,8 @@ pub struct Host {
     pub shutdown: CancellationToken,
     /// Changes of containers that are asked of Docker at once.
     pub calls: Semaphore,
+    /// Room for files that are on their way into containers, in KiB.
+    pub room: Semaphore,
     /// Why Docker cannot be reached; none: it can.
     pub away: watch::Sender<Option<String>>,
     /// The tasks that ask HTTP paths, and what else goes on beside everything.
@@ -97,6 +99,9 @@ pub struct Told {
     pub health: Option<Change>,
     /// What was told of what Docker can change while it runs.
     pub live: Option<Updatable>,
+    /// What this agent has put into it, and whether that is still to be told.
+    pub placed: Option<PlacedIn>,
+    pub placed_is_news: bool,
     /// When it was started again for being unhealthy, and how often in a row.
     pub mended: Option<(Instant, u32)>,
     /// Whether it was told to be frozen.
@@ -161,6 +166,7 @@ impl Host {
             bus,
             shutdown,
             calls: Semaphore::new(config.calls_in_flight.max(1)),
+            room: Semaphore::new(super::files::ROOM_KIB as usize),
             away: watch::Sender::new(None),
             probes: TaskTracker::new(),
             slots: Mutex::default(),

@@ -211,12 +211,14 @@ impl Host {
         true
     }
 
-    /// Tells that Docker was told other limits. It has no time for that: it comes right after what was told last.
+    /// Tells that Docker was told other limits, or that files were put in place. It has no time for that: it comes right
+    /// after what was told last.
     async fn tell_live(&self, slot: &Slot, fleet: &FleetId, container: &Name, seen: &Container, why: Why) -> bool {
         let live = seen.shown.live();
         let at_ns = {
             let told = slot.told();
-            if told.live.as_ref() == Some(&live) {
+            let placed = told.placed_is_news && told.placed.as_ref().is_some_and(|it| it.docker_id == seen.id);
+            if told.live.as_ref() == Some(&live) && !placed {
                 return true;
             }
             told.newest.map_or(seen.created_ns, |(at_ns, _)| at_ns) + 1
@@ -227,6 +229,7 @@ impl Host {
         let mut told = slot.told();
         told.newest = Some((at_ns, Change::Updated));
         told.live = Some(live);
+        told.placed_is_news = false;
         true
     }
 
@@ -274,6 +277,7 @@ impl Host {
             spec: None,
             commit: None,
             live: None,
+            files: None,
             checked: false,
             exit_code: None,
             out_of_memory: false,
@@ -302,9 +306,12 @@ impl Host {
         why: Why,
     ) -> bool {
         let ended = is_end(change);
-        let (probed, hint) = {
+        let (probed, hint, files) = {
             let told = slot.told();
-            (told.probed, told.exit_code)
+            // Once, in a report of its own: what an agent tells again that was killed may have been told without.
+            let placed = told.placed.as_ref().filter(|it| it.docker_id == seen.id && change == Change::Updated);
+            let files = placed.filter(|_| told.placed_is_news).map(|it| it.files.clone());
+            (told.probed, told.exit_code, files)
         };
         let report = ContainerReport {
             fleet: fleet.clone(),
@@ -316,6 +323,7 @@ impl Host {
             spec: seen.labels.get(SPEC).cloned(),
             commit: commit_of(&seen.labels),
             live: Some(seen.shown.live()),
+            files,
             checked: seen.has_healthcheck || probed,
             exit_code: seen.exit_code.or(hint).filter(|_| ended),
             out_of_memory: ended && seen.out_of_memory,

@@ -8,7 +8,7 @@ use schemas::names::Name;
 use schemas::plan::destroy::is_doomed;
 use schemas::plan::{Action, Step};
 use schemas::spec::{self, DigestKey, RenderFault};
-use schemas::work::{Command, Need, Target};
+use schemas::work::{Command, Need, PlacedIn, Target};
 use uuid::Uuid;
 
 /// What every command of one coordinator carries.
@@ -34,9 +34,14 @@ pub fn command(
         Action::Remove => None,
         Action::Destroy if is_doomed(fleet, &fleet.desired, &step.container) => None,
         Action::Destroy => return Err(not_doomed(step)),
-        Action::Create | Action::Recreate | Action::Replace | Action::Update | Action::Restart | Action::Wait => {
-            Some(target(fleet, &step.container, key)?)
-        }
+        Action::Create
+        | Action::Recreate
+        | Action::Replace
+        | Action::Update
+        | Action::Place
+        | Action::Reload
+        | Action::Restart
+        | Action::Wait => Some(target(fleet, &step.container, key)?),
     };
     Ok(Command {
         incarnation: fence.incarnation,
@@ -87,5 +92,9 @@ fn target(fleet: &Fleet, name: &Name, key: &DigestKey) -> Result<Target, RenderF
     let (digest, digest_before) = (digests.now, digests.before);
     let image = fleet.images.in_force(name, &spec).cloned();
     let overlap = container.and_then(Container::overlap);
-    Ok(Target { spec, digest, image, digest_before, readiness, volumes, needs: needs.collect(), overlap })
+    let needs = needs.collect();
+    let files = container.map(|it| spec::placings(it, desired, key)).transpose()?.unwrap_or_default();
+    let seen = fleet.observed.containers.get(name).filter(|it| !it.files.is_empty());
+    let placed = seen.map(|it| PlacedIn { docker_id: it.docker_id.clone(), files: it.files.clone() });
+    Ok(Target { spec, digest, image, digest_before, readiness, volumes, needs, overlap, files, placed })
 }

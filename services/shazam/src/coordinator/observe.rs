@@ -48,7 +48,10 @@ fn is_news(fleet: &Fleet, report: &ContainerReport) -> bool {
     match report.change {
         Change::Healthy => !(same && known.health == Some(HealthState::Healthy)),
         Change::Unhealthy => !(same && known.health == Some(HealthState::Unhealthy)),
-        Change::Updated => known.docker_id == report.docker_id && known.live != report.live,
+        Change::Updated => {
+            let placed = report.files.as_ref().is_some_and(|it| *it != known.files);
+            known.docker_id == report.docker_id && (placed || known.live != report.live)
+        }
         Change::Paused => same,
         Change::Unpaused => known.docker_id == report.docker_id && known.state == State::Paused,
         _ => true,
@@ -160,6 +163,7 @@ impl Coordinator {
             spec: it.spec,
             commit: it.commit,
             live: it.live,
+            files: it.files,
             checked: it.checked,
             exit_code: it.exit_code,
             out_of_memory: it.out_of_memory,

@@ -156,6 +156,27 @@ impl Parts {
             }
             to.push(b'}');
         }
+        self.contents(&mut files, to)?;
+        to.push(b'}');
+        Ok(())
+    }
+
+    /// The files that containers take in come last; without any there is no such member.
+    fn contents<'a>(
+        &'a self,
+        files: &mut std::iter::Peekable<impl Iterator<Item = &'a (Path, Range<usize>)>>,
+        to: &mut Vec<u8>,
+    ) -> Result<(), serde_json::Error> {
+        let is_one = |(path, _): &&(Path, Range<usize>)| matches!(path, Path::Blob(_));
+        if files.peek().is_none_or(|it| !is_one(it)) {
+            return Ok(());
+        }
+        member(to, "contents")?;
+        to.push(b'{');
+        while let Some((Path::Blob(path), range)) = files.next_if(is_one) {
+            member(to, path)?;
+            to.extend_from_slice(self.texts.get(range.clone()).unwrap_or_default().as_bytes());
+        }
         to.push(b'}');
         Ok(())
     }

@@ -1,0 +1,33 @@
+//! Asks the node of a fleet what the containers that a plan makes anew have written beside their volumes.
+
+use std::time::Duration;
+
+use schemas::check::{Checked, Fault};
+use schemas::fleet::{Fleet, State};
+use schemas::names::Name;
+use schemas::plan::{Action, Plan};
+use schemas::query::LossesRequest;
+
+use crate::context::Context;
+
+/// How long a pusher waits for that. A node that does not answer in time says nothing.
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// A warning for each container that would lose something, and one where nobody knows.
+pub(crate) async fn warnings(context: &Context, fleet: &Fleet, plan: &Plan, checked: &Checked) -> Vec<Fault> {
+    let mut warnings = Vec::new();
+    let there = |name: &&Name| fleet.observed.containers.get(*name).is_some_and(|it| it.state != State::Removed);
+    let anew = plan.steps.iter().filter(|step| step.action == Action::Recreate).map(|step| &step.container);
+    let containers: Vec<Name> = anew.filter(there).take(LossesRequest::MOST).cloned().collect();
+    let node = containers.first().and_then(|name| fleet.observed.containers.get(name)).map(|it| &it.node);
+    let Some(node) = node else { return warnings };
+    let question = LossesRequest { fleet: fleet.id.clone(), containers };
+    match context.bus.losses(node, &question, WITHIN).await {
+        Ok(answer) => warnings.extend(answer.losses.iter().map(|it| it.warning(checked))),
+        Err(error) => {
+            tracing::debug!(%error, fleet = %fleet.id, "what containers would lose is not known");
+            warnings.push(schemas::losses::unknown(node));
+        }
+    }
+    warnings
+}

@@ -20,6 +20,7 @@ pub mod images;
 pub mod json;
 pub mod jsonschema;
 pub mod logs;
+pub mod losses;
 pub mod names;
 pub mod neighbours;
 pub mod operate;

@@ -4,6 +4,7 @@ mod files;
 mod git;
 mod images;
 mod logs;
+mod losses;
 mod monitor;
 mod neighbours;
 mod operate;
@@ -24,6 +25,7 @@ pub use self::images::{
     AskedImage, ImagesAnswer, ImagesRequest, Looked, NowImage, PruneAnswer, PruneRequest, UpdateAnswer, UpdateImages,
 };
 pub use self::logs::{DrainAnswer, DrainRequest, LogsAnswer, LogsReplayRequest, LogsRequest};
+pub use self::losses::{LossesAnswer, LossesRequest};
 pub use self::monitor::{Family, ScrapeAnswer, ScrapeRequest, ScrapeTarget, Series, TargetsAnswer, TargetsRequest};
 pub use self::neighbours::{NeighboursAnswer, NeighboursRequest};
 pub use self::operate::{

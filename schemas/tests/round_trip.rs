@@ -9,8 +9,8 @@ use schemas::check::{Content, EntryKind, TreeFile, check};
 use schemas::descriptors::{
     AutoUpdate, Blob, Capabilities, Condition, Container, Desired, FileMode, FileSource, FleetFile, Guards, Health,
     Healthcheck, ImagePolicy, Ipc, Limits, Log, Metrics, Missed, Mount, Needs, Off, OnChange, OnUnhealthy, Path, Pid,
-    PolicyWord, Restart, Runtime, Schedule, Stop, Task, TaskLimits, TaskStep, Ulimit, Update, User, VariableValue, Variables,
-    Volume, VolumeClass,
+    PolicyWord, Restart, Runtime, Schedule, Stop, Task, TaskLimits, TaskStep, Ulimit, Update, User, VariableValue,
+    Variables, Volume, VolumeClass,
 };
 use schemas::names::{Key, Name, Oid};
 use schemas::spec;

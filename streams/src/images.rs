@@ -1,9 +1,11 @@
-//! What the coordinator asks the agent of a node about its images.
+//! What the agent of a node is asked about its images, and about what its containers have written.
 
 use std::time::Duration;
 
 use schemas::names::NodeName;
-use schemas::query::{ImagesAnswer, ImagesRequest, PruneAnswer, PruneRequest, UpdateAnswer, UpdateImages};
+use schemas::query::{
+    ImagesAnswer, ImagesRequest, LossesAnswer, LossesRequest, PruneAnswer, PruneRequest, UpdateAnswer, UpdateImages,
+};
 
 use crate::bus::Bus;
 use crate::error::{AskError, ReadError};
@@ -24,7 +26,27 @@ impl Question for PruneRequest {
     const SUBJECT: &'static str = "req.shazam.prune.<node>";
 }
 
+impl Question for LossesRequest {
+    type Answer = LossesAnswer;
+    const SUBJECT: &'static str = "req.shazam.losses.<node>";
+}
+
 impl Bus {
+    /// Asks a node what containers have written beside their volumes.
+    pub async fn losses(
+        &self,
+        node: &NodeName,
+        request: &LossesRequest,
+        within: Duration,
+    ) -> Result<LossesAnswer, AskError> {
+        self.ask_node(node, request, within).await
+    }
+
+    /// Of which containers a node is asked that, from now on.
+    pub async fn asked_for_losses(&self, node: &NodeName) -> Result<Questions<LossesRequest>, ReadError> {
+        self.answer_node(node).await
+    }
+
     /// Asks a node what references lead to now.
     pub async fn images_now(
         &self,

@@ -95,6 +95,11 @@ impl Engine {
         ask!(self, it => it.start(container).await)
     }
 
+    /// The paths inside a container that are not as its image has them, folders included, without what is mounted there.
+    pub async fn changes(&self, container: &str) -> Result<Vec<String>, EngineError> {
+        ask!(self, it => it.changes(container).await)
+    }
+
     /// Lets a frozen container go on; one that is not frozen stays as it is.
     pub async fn unpause(&self, container: &str) -> Result<(), EngineError> {
         ask!(self, it => it.unpause(container).await)

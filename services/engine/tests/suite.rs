@@ -57,6 +57,7 @@ suite! {
     a_container_shows_what_was_asked_for,
     a_privileged_container_is_one_and_others_are_none,
     a_container_ends_with_its_exit_code,
+    what_a_container_wrote_beside_its_volumes_is_listed,
     a_frozen_container_goes_on_where_it_was_and_can_be_stopped,
     a_restart_policy_brings_a_container_back,
     a_stop_sends_the_signal_of_the_spec,

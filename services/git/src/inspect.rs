@@ -31,6 +31,7 @@ use crate::guards::{self, Applied};
 use crate::history::{self, Found};
 use crate::hook::wire::Hello;
 use crate::layout::entries;
+use crate::losses;
 use crate::neighbours::Neighbours;
 use crate::options::Options;
 use crate::push::{Candidate, Inspected, Push};
@@ -200,6 +201,9 @@ async fn inspect(
             let plan = plan(&fleet_then, &checked.desired, &context.config.digest_key)
                 .map_err(|error| Refused::untold(format!("refused: {}\nnothing changed", with_causes(&error))))?;
             pen.say(&describe(&plan)).await;
+            for loss in losses::warnings(context, &fleet_then, &plan, checked).await {
+                pen.say(&format!("warning: {loss}")).await;
+            }
             let changes = fleet_now.desired.changes_to(&checked.desired);
             let left_alone = plan.held.into_iter().filter(|it| it.action.is_some()).map(|it| it.container).collect();
             Some(Candidate { commit: commit.clone(), base: now.desired_at, changes, steps: plan.steps, left_alone })

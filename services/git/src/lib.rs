@@ -37,6 +37,7 @@ mod inspect;
 mod launch;
 mod layout;
 mod limit;
+mod losses;
 mod neighbours;
 mod opening;
 mod options;

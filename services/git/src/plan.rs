@@ -19,6 +19,7 @@ use crate::candidate::{self, CandidateError};
 use crate::context::Context;
 use crate::guards::{self, Applied};
 use crate::inspect::deploy_changed;
+use crate::losses;
 use crate::neighbours::Neighbours;
 use crate::withdrawn;
 
@@ -78,11 +79,11 @@ async fn work_out(context: &Arc<Context>, request: &PlanRequest) -> Result<PlanA
     Ok(match plan(&fleet, &checked.desired, &context.config.digest_key) {
         Err(error) => PlanAnswer::Refused { why: with_causes(&error) },
         Ok(plan) => PlanAnswer::Planned(Box::new(Planned {
+            warnings: [checked.warnings.clone(), losses::warnings(context, &fleet, &plan, &checked).await].concat(),
             position,
             commit,
             text: describe(&plan),
             plan,
-            warnings: checked.warnings,
             refused,
         })),
     })

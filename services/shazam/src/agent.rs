@@ -1,9 +1,9 @@
 //! The half that acts: makes its host's containers match what it is told, and tells what it sees.
 //!
 //! Reads `work.<node>`, Docker's events, and the registry once at each connection to Docker (what was seen here before);
-//! writes `obs.<node>` and `beat.<node>`; answers `req.shazam.act.<node>`, `req.shazam.images.<node>` and
-//! `req.shazam.prune.<node>`; asks `req.git.files` for what the files say that containers take in. Never writes an event, never touches what lacks our installation's label, never removes a
-//! volume.
+//! writes `obs.<node>` and `beat.<node>`; answers `req.shazam.act.<node>`, `req.shazam.images.<node>`,
+//! `req.shazam.prune.<node>` and `req.shazam.losses.<node>`; asks `req.git.files` for what the files say that containers
+//! take in. Never writes an event, never touches what lacks our installation's label, never removes a volume.
 
 mod act;
 mod answer;
@@ -97,6 +97,7 @@ impl Agent {
         tasks.spawn(beat::run(host.clone()));
         tasks.spawn(answer::images(host.clone()));
         tasks.spawn(answer::prune(host.clone()));
+        tasks.spawn(answer::losses(host.clone()));
         tasks.spawn(watch::run(host.clone()));
         tasks.spawn(work::run(host.clone(), work));
         tasks.spawn(act::run(host.clone(), acts));

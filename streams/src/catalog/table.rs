@@ -206,6 +206,7 @@ pub const PLAIN: &[PlainEntry] = &[
     question("req.shazam.act.<node>", &[Coordinator], &[Agent], "do something to a container of one node"),
     question("req.shazam.update", &[Api], &[Coordinator], "resolve tags anew, and roll out what they lead to"),
     question("req.shazam.images.<node>", &[Coordinator], &[Agent], "what the tags of images lead to now"),
+    question("req.shazam.losses.<node>", &[Git], &[Agent], "what containers have written beside their volumes"),
     question("req.shazam.prune.<node>", &[Coordinator], &[Agent], "remove images that nothing needs any more"),
     question("req.profiles.list", &[Api], &[Profiles], "a page of profiles"),
     question("req.profiles.create", &[Api], &[Profiles], "make a profile"),

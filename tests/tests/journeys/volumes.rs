@@ -59,3 +59,23 @@ fn a_volume_comes_back_as_it_was_copied_and_goes_only_by_hand() {
     assert!(docker::inspect_one(docker::Thing::Volume, &name).is_none(), "it is still there");
     cli(&["volume", "rm", "data", "--snapshot", &snapshot]).ok();
 }
+
+#[test]
+fn a_push_says_which_files_a_container_would_lose_that_lie_in_no_volume() {
+    let platform = Platform::start();
+    let shop = platform.fleet("shop");
+    let db = |command: &str| json!({ "image": IMAGE, "command": forever(command), "volumes": { "/data": "data" } });
+    shop.write("volumes/data.json", json!({})).write("containers/db.json", db(":")).commit("one");
+    shop.push(&["create"]).ok().says(&["succeeded"]);
+    let script = "echo 1 > /data/row; mkdir -p /srv/app; echo 2 > /srv/app/note; echo 3 > /tmp/scratch";
+    docker::docker(&["exec", &shop.name_of("db"), "sh", "-c", script]).ok();
+    shop.write("containers/db.json", db("true")).commit("two");
+    let loses = "warning: containers/db.json:1:1: made anew, container `db` loses what it wrote beside its volumes: `/srv/app/note`";
+    let said = shop.push(&["plan"]).refused(&[loses, "`docker cp` what is wanted before"]).text;
+    assert!(!said.contains("/data/row") && !said.contains("/tmp/scratch"), "{said}");
+    shop.push(&[]).ok().says(&[loses, "succeeded"]);
+    // What is new has written nothing.
+    shop.write("containers/db.json", db(":")).commit("three");
+    let said = shop.push(&[]).ok().text;
+    assert!(!said.contains("loses what it wrote"), "{said}");
+}

@@ -111,6 +111,14 @@ impl Docker {
         self.connection.call(&what, CALL, call, |error| classify::rename(name, &what, &thing, error)).await
     }
 
+    /// See [`crate::Engine::changes`].
+    pub async fn changes(&self, container: &str) -> Result<Vec<String>, EngineError> {
+        let (what, thing) = (format!("compare container `{container}`"), format!("container `{container}`"));
+        let call = move |client: bollard::Docker| async move { client.container_changes(container).await };
+        let changes = self.connection.call(&what, CALL, call, classify::missing(&what, &thing)).await?;
+        Ok(changes.unwrap_or_default().into_iter().map(|it| it.path).collect())
+    }
+
     /// See [`crate::Engine::unpause`].
     pub async fn unpause(&self, container: &str) -> Result<(), EngineError> {
         let (what, thing) = (format!("unpause container `{container}`"), format!("container `{container}`"));

@@ -75,6 +75,11 @@ impl Simulated {
         self.arrive().await?.rename(container, name)
     }
 
+    /// See [`crate::Engine::changes`].
+    pub async fn changes(&self, container: &str) -> Result<Vec<String>, EngineError> {
+        Ok(self.arrive().await?.entry(container)?.files.keys().cloned().collect())
+    }
+
     /// See [`crate::Engine::unpause`].
     pub async fn unpause(&self, container: &str) -> Result<(), EngineError> {
         self.arrive().await?.freeze(container, false)

@@ -135,6 +135,18 @@ pub async fn a_container_takes_another_name_unless_that_is_taken(lab: &Lab) {
     assert!(matches!(gone, EngineError::NotFound { .. }), "{gone:?}");
 }
 
+pub async fn what_a_container_wrote_beside_its_volumes_is_listed(lab: &Lab) {
+    let volumes = [("/data".to_owned(), Mount::volume(lab.name("data")))].into();
+    let name = lab.start("a", &Spec { volumes, ..lab.spec() }).await;
+    lab.write_file(&name, "/note", "new").await;
+    lab.write_file(&name, "/data/note", "kept").await;
+    let changes = lab.engine.changes(&name).await.unwrap();
+    assert!(changes.iter().any(|it| it == "/note"), "{changes:?}");
+    assert!(!changes.iter().any(|it| it.starts_with("/data/")), "{changes:?}");
+    let gone = lab.engine.changes(&lab.name("gone")).await.unwrap_err();
+    assert!(matches!(gone, EngineError::NotFound { .. }), "{gone:?}");
+}
+
 pub async fn a_frozen_container_goes_on_where_it_was_and_can_be_stopped(lab: &Lab) {
     let name = lab.start("a", &lab.spec()).await;
     let before = lab.seen(&name).await;

@@ -1,11 +1,13 @@
-//! Answers what the coordinator asks about this node's images.
+//! Answers what is asked about this node's images, and what its containers have written.
 
 use std::sync::Arc;
 
-use schemas::query::{Fault, FaultCode, ImagesAnswer, ImagesRequest, PruneRequest};
+use engine::EngineError;
+use schemas::losses::Loss;
+use schemas::query::{Fault, FaultCode, ImagesAnswer, ImagesRequest, LossesAnswer, LossesRequest, PruneRequest};
 use streams::AtEnd;
 
-use super::host::Host;
+use super::host::{Host, container_name};
 use crate::error::AgentError;
 
 /// Questions that are answered at the same time.
@@ -25,6 +27,33 @@ pub async fn images(host: Arc<Host>) -> Result<(), AgentError> {
         }
     });
     Ok(served.await?)
+}
+
+/// Answers what containers have written beside their volumes, until it is told to stop.
+pub async fn losses(host: Arc<Host>) -> Result<(), AgentError> {
+    let questions = host.bus.asked_for_losses(&host.node).await.map_err(AgentError::Questions)?;
+    let served = questions.serve(AT_ONCE, AtEnd::Drop, &host.shutdown, |request: LossesRequest| {
+        let host = host.clone();
+        async move {
+            let losses = host.losses(&request).await;
+            let losses = losses.map_err(|error| Fault { code: FaultCode::Unavailable, message: error.to_string() })?;
+            Ok(LossesAnswer { losses })
+        }
+    });
+    Ok(served.await?)
+}
+
+impl Host {
+    async fn losses(&self, request: &LossesRequest) -> Result<Vec<Loss>, EngineError> {
+        let mut losses = Vec::new();
+        for (container, placed) in request.containers.iter().take(LossesRequest::MOST) {
+            let name = container_name(&request.fleet, container);
+            let Some(seen) = self.engine.inspect(&name).await?.filter(|it| self.is_ours(&it.labels)) else { continue };
+            let mounts: Vec<&str> = seen.shown.volumes.keys().chain(placed).map(String::as_str).collect();
+            losses.extend(Loss::of(container, self.engine.changes(&seen.id).await?, &mounts));
+        }
+        Ok(losses)
+    }
 }
 
 /// Removes images that it is asked to, until it is told to stop.

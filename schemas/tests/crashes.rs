@@ -23,6 +23,7 @@ impl Story {
             spec: None,
             commit: None,
             live: None,
+            files: None,
             checked: false,
             exit_code: None,
             out_of_memory: false,

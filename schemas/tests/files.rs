@@ -308,6 +308,7 @@ fn running(desired: &Desired) -> Fleet {
         checked: false,
         exit_code: None,
         out_of_memory: false,
+        restarts: 0,
     };
     fleet.apply(&event(2, Data::ContainerCreated(change(1))));
     fleet.apply(&event(3, Data::ContainerStarted(change(2))));

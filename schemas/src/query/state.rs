@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::descriptors::{Desired, is_default};
+use crate::descriptors::Desired;
 use crate::fleet::{Archived, Drifted, Fleet, HealthState, ObservedContainer, ObservedTask, State};
 use crate::images::{History, Outdated, Resolved};
 use crate::names::{FleetId, Name, Oid};
@@ -93,8 +93,7 @@ pub struct ContainerState<'a> {
     pub exit_code: Option<i64>,
     /// When it was started last, by its node's clock.
     pub started: Option<Timestamp>,
-    /// Runs in a row that ended by themselves soon after they began; 0: the newest one did not.
-    #[serde(skip_serializing_if = "is_default")]
+    /// Runs in a row that ended by themselves soon after they began.
     pub crashes: u64,
     /// Position of the event that said so.
     pub since: u64,

@@ -62,7 +62,7 @@ fn what_is_wrong_about_a_default_is_told_once_and_where_it_stands() {
             fleet.json:4:26: `command` is an empty array
               expected: at least one item
             fleet.json:5:3: unknown key `resart` in `defaults`
-              expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `entrypoint`, `env`, `extra_hosts`, `group_add`, `health`, `hostname`, `image`, …
+              expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `drain`, `entrypoint`, `env`, `extra_hosts`, `files`, `group_add`, `health`, …
               hint: did you mean `restart`?
             3 faults in 1 file"#]],
     );

@@ -37,7 +37,7 @@ fn warnings_stand_beside_faults_where_they_are_certain() {
           expected: each argument by itself
           hint: a command is an array of arguments: write ["echo","hi"]
         containers/a.json:1:45: unknown key `need`
-          expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `drain`, `entrypoint`, `env`, `extra_hosts`, `group_add`, `health`, `hostname`, …
+          expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `drain`, `entrypoint`, `env`, `extra_hosts`, `files`, `group_add`, `health`, …
           hint: did you mean `needs`?
         1 fault in 1 file"#]].assert_eq(&format!("{}{}", warned(&warnings), report(&faults)));
 }

@@ -347,7 +347,7 @@ fn everything_that_can_be_said_of_how_a_container_runs() {
             containers/a.json:2:79: `log` is the string `local`
               expected: an object
             containers/a.json:2:88: unknown key `cap_add`
-              expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `drain`, `entrypoint`, `env`, `extra_hosts`, `group_add`, `health`, `hostname`, …
+              expected: one of `capabilities`, `command`, `devices`, `dns`, `dns_search`, `drain`, `entrypoint`, `env`, `extra_hosts`, `files`, `group_add`, `health`, …
               hint: did you mean `capabilities`?
             containers/a.json:2:122: `privileged` is the string `true`
               expected: `true` or `false`

@@ -98,7 +98,7 @@ fn general() -> Value {
             "commit": or_null(text()),
             "exit_code": or_null(json!({ "type": "integer" })),
             "started": { "type": ["string", "null"], "format": "date-time", "description": "when it was started last, by its node's clock" },
-            "crashes": { "type": "integer", "minimum": 0, "description": "runs in a row that ended by themselves within two minutes; absent: none; from 3 on it is a crash loop" },
+            "crashes": { "type": "integer", "minimum": 0, "description": "runs in a row that ended by themselves within two minutes; from 3 on it is a crash loop" },
             "since": count(),
         })),
         "Variables": object(json!({

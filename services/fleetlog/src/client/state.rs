@@ -135,7 +135,7 @@ pub fn crash_loops(state: &Value) -> Vec<String> {
 /// Whether its runs end soon, again and again. One that has run for a while since is none, however often it ended before.
 fn is_crash_loop(seen: &Value) -> bool {
     let started = seen["started"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
-    let since = started.and_then(|at| Duration::try_from(Timestamp::now().duration_since(at)).ok());
+    let since = started.and_then(|at| Duration::try_from(streams::clock::now().duration_since(at)).ok());
     let lasts = seen["state"] == "running" && since.is_some_and(|it| it >= Duration::from(LASTING));
     seen["crashes"].as_u64().is_some_and(|it| it >= CRASH_LOOP) && !lasts
 }

@@ -110,8 +110,8 @@ fn inspect_root(objects: &Objects, root: gix::hash::ObjectId) -> Result<Result<C
 
 /// The files that containers of a commit take in.
 pub(crate) fn takes(objects: &Objects, commit: &Oid) -> Result<Takes, CandidateError> {
-    let is_container = |path: &str| path == "containers" || path.starts_with("containers/");
-    let files = read(objects, objects.root(commit)?, &Wanted { path: &is_container, bytes: &|_| true })?;
+    let says_it = |path: &str| ["fleet.json", "containers"].contains(&path) || path.starts_with("containers/");
+    let files = read(objects, objects.root(commit)?, &Wanted { path: &says_it, bytes: &|_| true })?;
     Ok(Takes::of(files.iter().map(Read::shown)))
 }
 

@@ -42,8 +42,9 @@ pub(crate) fn secrets(objects: &Objects, tips: &[Oid]) -> Result<Vec<Found>, Can
     let (commits, trees) = look.commits(tips)?;
     // What containers take in is judged by where the push leads to: earlier commits are never applied.
     let new: HashSet<String> = commits.iter().map(|(commit, _)| commit.to_string()).collect();
-    for tip in tips.iter().filter(|tip| new.contains(tip.as_str())) {
-        look.takes = std::mem::take(&mut look.takes).and(candidate::takes(objects, tip)?);
+    for tip in tips {
+        let Some(tip) = look.commit_of(tip)?.filter(|tip| new.contains(tip.as_str())) else { continue };
+        look.takes = std::mem::take(&mut look.takes).and(candidate::takes(objects, &tip)?);
     }
     // The oldest first, so that the commit is named that brought it.
     let roots = commits.into_iter().rev().map(|(commit, tree)| (commit.to_string(), tree));
@@ -59,6 +60,11 @@ pub(crate) fn secrets(objects: &Objects, tips: &[Oid]) -> Result<Vec<Found>, Can
     Ok(found)
 }
 
+fn object(oid: &Oid) -> Result<ObjectId, CandidateError> {
+    let wrong = |_| CandidateError::Object { oid: oid.to_string(), expected: "object" };
+    ObjectId::from_hex(oid.as_str().as_bytes()).map_err(wrong)
+}
+
 struct Look<'a> {
     objects: &'a Objects,
     /// The files that containers take in where the push leads to.
@@ -70,14 +76,30 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// The commit that a tip leads to, through however many tags; none: to something else.
+    fn commit_of(&self, tip: &Oid) -> Result<Option<Oid>, CandidateError> {
+        let mut oid = object(tip)?;
+        loop {
+            match self.objects.kind(&oid)? {
+                Kind::Commit => return Ok(oid.to_string().parse().ok()),
+                Kind::Tag => oid = self.target(oid)?,
+                Kind::Tree | Kind::Blob => return Ok(None),
+            }
+        }
+    }
+
+    /// What a tag names.
+    fn target(&self, tag: ObjectId) -> Result<ObjectId, CandidateError> {
+        let data = self.objects.bytes(&tag, Kind::Tag, "tag", FOLDER)?;
+        let target = TagRefIter::from_bytes(&data, gix::hash::Kind::Sha1).target_id();
+        target.map_err(|_| CandidateError::Object { oid: tag.to_string(), expected: "tag" })
+    }
+
     /// The new commits with their trees, and the trees that a tag names without a commit.
     #[allow(clippy::type_complexity, reason = "both lists are taken apart at once")]
     fn commits(&mut self, tips: &[Oid]) -> Result<(Vec<(ObjectId, ObjectId)>, Vec<ObjectId>), CandidateError> {
         let missing = |oid: &str, expected| CandidateError::Object { oid: oid.to_owned(), expected };
-        let mut waiting = Vec::new();
-        for tip in tips {
-            waiting.push(ObjectId::from_hex(tip.as_str().as_bytes()).map_err(|_| missing(tip.as_str(), "object"))?);
-        }
+        let mut waiting = tips.iter().map(object).collect::<Result<Vec<_>, _>>()?;
         let (mut commits, mut trees) = (Vec::new(), Vec::new());
         while let Some(oid) = waiting.pop() {
             if !self.is_new(oid, "")? {
@@ -91,11 +113,7 @@ impl Look<'_> {
                     waiting.extend(read().parent_ids());
                     commits.push((oid, tree));
                 }
-                Kind::Tag => {
-                    let data = self.objects.bytes(&oid, Kind::Tag, "tag", FOLDER)?;
-                    let target = TagRefIter::from_bytes(&data, gix::hash::Kind::Sha1).target_id();
-                    waiting.push(target.map_err(|_| missing(&oid.to_string(), "tag"))?);
-                }
+                Kind::Tag => waiting.push(self.target(oid)?),
                 Kind::Tree => {
                     self.seen.remove(&(oid, String::new()));
                     trees.push(oid);

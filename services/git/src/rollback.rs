@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use schemas::access::{Action, Resource, allow};
-use schemas::check::Fault as Doubt;
+use schemas::check::{Checked, Fault as Doubt};
 use schemas::descriptors::{Desired, Guards};
 use schemas::event::{Data, DesiredRolledBack, Draft};
 use schemas::fleet::{Fleet, RolloutStatus};
@@ -22,6 +22,7 @@ use crate::ask::{AT_ONCE, serve};
 use crate::candidate;
 use crate::context::{Context, InUse};
 use crate::guards::{self, Applied};
+use crate::losses;
 use crate::neighbours::Neighbours;
 use crate::options;
 use crate::plan::{now, silent};
@@ -110,7 +111,10 @@ async fn roll_back(context: &Arc<Context>, question: RollbackRequest) -> Result<
     // A push could name them; this is none.
     plan.ephemeral_volumes.clear();
     let text = text(&fleet, &target, &plan);
-    let warnings = doubts(context, &question, &repository, (&known.guards, &fleet), &target).await;
+    let mut warnings = doubts(context, &question, &repository, (&known.guards, &fleet), &target).await;
+    if question.failed.is_none() {
+        warnings.extend(losses::warnings(context, &then, &plan, &Checked::default()).await);
+    }
     let (withdrawn, reinstated) = moved(context, &repository, &from, &target, &known.withdrawn).await?;
     let event = DesiredRolledBack {
         commit: target.commit.clone(),

@@ -274,3 +274,18 @@ async fn a_strangers_container_under_that_name_is_in_the_way_and_stays() {
     assert_eq!(id(&platform, A).await, old);
     platform.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strangers_container_under_the_last_name_leaves_one_that_runs() {
+    let platform = Platform::start().await;
+    let old = begin(&platform).await;
+    let seen = running(&platform, A).await.unwrap();
+    let network = NetworkAttachment { network: "acme.shop".to_owned(), alias: "x".to_owned() };
+    platform.engine.create("acme.shop.a.last", &seen.shown, &engine::Labels::new(), &network).await.unwrap();
+    let push = platform.push(&fleet("2")).await;
+    let error = platform.rolled_out(push).await.error.unwrap();
+    assert!(error.contains("`acme.shop.a.last` exists and is not of this installation"), "{error}");
+    assert_eq!(platform.engine.inspect(NEXT).await.unwrap(), None, "two run");
+    assert_eq!(id(&platform, A).await, old);
+    platform.stop().await;
+}

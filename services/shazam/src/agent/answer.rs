@@ -48,9 +48,10 @@ impl Host {
         let mut losses = Vec::new();
         for (container, placed) in request.containers.iter().take(LossesRequest::MOST) {
             let name = container_name(&request.fleet, container);
-            let Some(seen) = self.engine.inspect(&name).await?.filter(|it| self.is_ours(&it.labels)) else { continue };
+            let (seen, changes) = tokio::join!(self.engine.inspect(&name), self.engine.changes(&name));
+            let Some(seen) = seen?.filter(|it| self.is_ours(&it.labels)) else { continue };
             let mounts: Vec<&str> = seen.shown.volumes.keys().chain(placed).map(String::as_str).collect();
-            losses.extend(Loss::of(container, self.engine.changes(&seen.id).await?, &mounts));
+            losses.extend(Loss::of(container, changes?, &mounts));
         }
         Ok(losses)
     }

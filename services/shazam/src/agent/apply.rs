@@ -55,7 +55,8 @@ impl Host {
         let is_probed = matches!(target.readiness.probe, schemas::spec::Probe::Http { .. });
         let was_probed = std::mem::replace(&mut slot.told().probed, is_probed);
         let pulled = match self.have_container(command, target, &name, slot).await {
-            Err(error @ StepError::NotReplaced { .. }) => {
+            // The one that is there goes on as it was.
+            Err(error) if command.action == Action::Replace => {
                 slot.told().probed = was_probed;
                 return Err(error);
             }
@@ -85,7 +86,7 @@ impl Host {
                 end => return end.map(|()| false),
             }
         }
-        if target.overlap.is_some() {
+        if target.overlap.is_some() || self.is_perhaps_twice(name) {
             self.know(command, slot).await;
             self.settle((&command.fleet, &command.container), slot, Some(command.cause)).await?;
         }
@@ -116,7 +117,7 @@ impl Host {
                 }
                 drop(contents);
                 self.have_running(command, target, (&seen, &stale), slot).await?;
-                if !stale.is_empty() {
+                if !stale.is_empty() || !files::is_logged(target, &seen.id) {
                     slot.place(&seen.id, target);
                 }
                 return Ok(image.pulled);
@@ -124,7 +125,7 @@ impl Host {
             let contents = self.contents(command, &files::all(target)).await?;
             let replaced = target.overlap.filter(|_| command.action == Action::Replace);
             if let Some(overlap) = replaced.filter(|_| seen.state == State::Running) {
-                self.replace(command, target, &image, &seen, (overlap, &contents, slot)).await?;
+                self.replace(command, target, &image, &seen, (overlap, contents, slot)).await?;
                 return Ok(image.pulled);
             }
             self.take_away(command, &seen, slot).await?;

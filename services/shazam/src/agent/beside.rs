@@ -32,8 +32,8 @@ const NEXT: &str = ".next";
 /// The same: another one has taken its place, and it is about to end.
 const LAST: &str = ".last";
 
-/// Longer than anybody but a step has a container for itself.
-const A_LOOK: Duration = Duration::from_secs(1);
+/// By then everything is looked at again.
+const A_WHILE: Duration = Duration::from_secs(60);
 
 /// Whether a container of this name in Docker is to take the place of another one.
 pub(super) fn is_next(name: &str) -> bool {
@@ -56,13 +56,22 @@ impl Host {
         target: &Target,
         image: &Chosen,
         old: &Container,
-        (overlap, contents, slot): (Span, &Contents<'_>, &Slot),
+        (overlap, contents, slot): (Span, Contents<'_>, &Slot),
     ) -> Result<(), StepError> {
         let next = format!("{}{NEXT}", old.name);
-        match self.make(command, target, image, &next, (contents, slot)).await {
-            Err(StepError::Engine(EngineError::NameTaken { .. })) => return Err(stranger(next)),
-            end => end?,
+        let last = format!("{}{LAST}", old.name);
+        if self.engine.inspect(&last).await?.is_some() {
+            return Err(not_replaced(&stranger(last)));
         }
+        self.may_be_twice(&old.name);
+        match self.make(command, target, image, &next, (&contents, slot)).await {
+            Err(StepError::Engine(EngineError::NameTaken { .. })) => return Err(not_replaced(&stranger(next))),
+            Err(error) if error.is_away() || error.is_passing() => return Err(error),
+            Err(error) => return Err(not_replaced(&error)),
+            Ok(()) => {}
+        }
+        // It may be a while until the old one is gone: others need the room.
+        drop(contents);
         let new = match self.until_it_may_take_over(target, &next, overlap, slot).await {
             // Nothing is known: the next try begins with what is there.
             Err(error) if error.is_away() => return Err(error),
@@ -70,11 +79,18 @@ impl Host {
                 if let Some(new) = self.engine.inspect(&next).await? {
                     self.end_beside(command, &new, slot).await?;
                 }
-                return Err(StepError::NotReplaced { why: error.to_string() });
+                return Err(not_replaced(&error));
             }
             Ok(new) => new,
         };
-        self.take_over(old, &new).await?;
+        match self.take_over(old, &new).await {
+            Err(error) if error.is_away() => return Err(error),
+            Err(error) => {
+                self.end_beside(command, &new, slot).await?;
+                return Err(not_replaced(&error));
+            }
+            Ok(()) => {}
+        }
         self.end_beside(command, old, slot).await
     }
 
@@ -149,6 +165,24 @@ impl Host {
         Ok(self.ours_beside(name, NEXT).await?.is_some() || self.ours_beside(name, LAST).await?.is_some())
     }
 
+    /// Takes note of a container that is there twice from now on.
+    fn may_be_twice(&self, name: &str) {
+        if let Some(twice) = self.twice().as_mut() {
+            twice.insert(name.to_owned());
+        }
+    }
+
+    /// Takes note of everything that is there twice, by all that is there.
+    pub(super) fn are_twice(&self, listed: &[Listed]) {
+        let names = listed.iter().filter_map(beside).map(|(fleet, container)| container_name(&fleet, &container));
+        *self.twice() = Some(names.collect());
+    }
+
+    /// Whether it has to be looked whether a container is there twice; nobody has looked at all yet: it has.
+    pub(super) fn is_perhaps_twice(&self, name: &str) -> bool {
+        self.twice().as_ref().is_none_or(|it| it.contains(name))
+    }
+
     async fn ours_beside(&self, name: &str, suffix: &str) -> Result<Option<Container>, EngineError> {
         let seen = self.engine.inspect(&format!("{name}{suffix}")).await?;
         Ok(seen.filter(|seen| self.is_ours(&seen.labels)))
@@ -160,8 +194,8 @@ impl Host {
         self.probes.spawn(async move {
             let name = container_name(&fleet, &container);
             let slot = host.slot(&name);
-            // A step has both of them on purpose; a look is over soon.
-            let Ok(busy) = timeout(A_LOOK, slot.busy.lock()).await else { return };
+            // A step has both of them on purpose, and leaves one.
+            let Ok(busy) = timeout(A_WHILE, slot.busy.lock()).await else { return };
             let end = tokio::select! {
                 () = host.shutdown.cancelled() => return,
                 end = host.settle((&fleet, &container), &slot, None) => end,
@@ -204,6 +238,10 @@ impl Host {
         self.tell_removed(slot, fleet, container, &seen.id, None, cause.map_or(Why::Seen, Why::Step)).await;
         Ok(())
     }
+}
+
+fn not_replaced(error: &StepError) -> StepError {
+    StepError::NotReplaced { why: error.to_string() }
 }
 
 fn stranger(name: String) -> StepError {

@@ -43,6 +43,12 @@ pub(super) fn stale<'t>(target: &'t Target, placed: &BTreeMap<String, Placed>) -
     target.files.iter().filter(|(path, it)| !it.is_as(placed.get(*path))).collect()
 }
 
+/// Whether the log knows that all of it is in the container with this id.
+pub(super) fn is_logged(target: &Target, docker_id: &str) -> bool {
+    let logged = target.placed.as_ref().filter(|it| it.docker_id == docker_id);
+    target.files.is_empty() || logged.is_some_and(|it| stale(target, &it.files).is_empty())
+}
+
 impl Slot {
     /// What was put into the container with this id, by this agent or as far as the log knows.
     pub(super) fn placed(&self, docker_id: &str, target: &Target) -> BTreeMap<String, Placed> {

@@ -1,6 +1,6 @@
 //! What the agent's tasks share: the engine, the bus, and what is known about each container of this host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -58,6 +58,8 @@ pub struct Host {
     networks: Mutex<BTreeMap<FleetId, Arc<RwLock<bool>>>>,
     /// Containers that are kept for a while, as they were told, by their name in Docker.
     kept: Mutex<BTreeMap<String, Kept>>,
+    /// Containers that may be there twice, by their name in Docker; none: nobody has looked yet.
+    twice: Mutex<Option<BTreeSet<String>>>,
     /// Sequence in `OBS` of the newest report.
     pub reported: AtomicU64,
     /// Held while something is done to a volume by hand: one after the other.
@@ -172,6 +174,7 @@ impl Host {
             slots: Mutex::default(),
             networks: Mutex::default(),
             kept: Mutex::default(),
+            twice: Mutex::default(),
             reported: AtomicU64::new(0),
             volumes: tokio::sync::Mutex::default(),
             kept_changed: Notify::new(),
@@ -197,6 +200,10 @@ impl Host {
         labels.insert(FLEET.to_owned(), fleet.to_string());
         labels.extend(name.map(|name| (NAME.to_owned(), name.to_string())));
         labels
+    }
+
+    pub(super) fn twice(&self) -> MutexGuard<'_, Option<BTreeSet<String>>> {
+        self.twice.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Kept>> {

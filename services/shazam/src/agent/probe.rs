@@ -145,6 +145,14 @@ async fn look_after(host: Arc<Host>, it: Watched, end: CancellationToken) {
         if end.is_cancelled() {
             return;
         }
+        let seen = match change {
+            Change::Healthy => seen,
+            // Perhaps another hand froze or stopped it while it was asked.
+            _ => match host.engine.inspect(&it.name).await {
+                Ok(Some(now)) if now.state == State::Running && now.started_ns == seen.started_ns => now,
+                _ => continue,
+            },
+        };
         host.tell_health(&slot, &it.fleet, &it.container, &seen, change, Why::Seen).await;
         if change == Change::Unhealthy
             && let Ok(_busy) = slot.busy.try_lock()

@@ -203,6 +203,7 @@ impl Watch {
         let listed = host.engine.list(&host.scope()).await?;
         let there: BTreeSet<String> = listed.iter().map(|it| it.id.clone()).collect();
         self.remember(&there).await;
+        host.are_twice(&listed);
         for (fleet, container) in listed.iter().filter_map(beside) {
             host.settle_in_time(fleet, container);
         }

@@ -122,9 +122,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn is_sound_path(&mut self, path: &str, place: &Place) -> bool {
-        let parts = || path.split('/').skip(1);
-        let odd = |part: &str| part.is_empty() || part == "." || part == "..";
-        if !path.starts_with('/') || parts().any(odd) || path.contains("{{") {
+        if !path.starts_with('/') || path.split('/').skip(1).any(is_odd) || path.contains("{{") {
             let expected = "an absolute path below `/`, written out, without `.`, `..` and a `/` at its end";
             self.fault(place.clone(), "bad-path", format!("bad path {} of a file", quote(path)), expected);
             return false;
@@ -134,8 +132,7 @@ impl<'a> Reader<'a, '_> {
 
     /// The files that `from` names; none: there is a fault, which is told.
     fn taken(&mut self, from: &str, place: &Place) -> Option<Vec<TreeFile<'a>>> {
-        let odd = |part: &str| part.is_empty() || part == "." || part == "..";
-        if !may_be_taken(from) || from.split('/').any(odd) {
+        if !may_be_taken(from) || from.split('/').any(is_odd) {
             self.fault(place.clone(), "bad-from", format!("{} cannot be taken in", quote(from)), FROM);
             return None;
         }
@@ -251,6 +248,11 @@ impl<'a> Reader<'a, '_> {
             scan(file.path, bytes, &mut self.found.secrets);
         }
     }
+}
+
+/// Whether a part of a path names nothing of its own.
+fn is_odd(part: &str) -> bool {
+    matches!(part, "" | "." | "..")
 }
 
 /// Looks for secrets in a text; what is none is not looked into.

@@ -15,9 +15,20 @@ impl Docker {
     /// See [`crate::Engine::put_files`].
     pub async fn put_files(&self, container: &str, folder: &str, files: &[NewFile]) -> Result<(), EngineError> {
         let what = format!("put files into container `{container}`");
+        self.unpack(&what, container, folder, archive(files)).await
+    }
+
+    /// Has an archive unpacked in a folder of a container.
+    pub(super) async fn unpack(
+        &self,
+        what: &str,
+        container: &str,
+        folder: &str,
+        archive: std::io::Result<Vec<u8>>,
+    ) -> Result<(), EngineError> {
         let thing = format!("container `{container}`, or `{folder}` in it");
-        let archive = &archive(files).map_err(|error| EngineError::Refused {
-            what: what.clone(),
+        let archive = &archive.map_err(|error| EngineError::Refused {
+            what: what.to_owned(),
             status: 0,
             message: error.to_string(),
         })?;
@@ -26,7 +37,7 @@ impl Docker {
             let body = bollard::body_full(archive.clone().into());
             client.upload_to_container(container, Some(options.clone()), body).await
         };
-        self.connection.call(&what, CALL, call, classify::missing(&what, &thing)).await
+        self.connection.call(what, CALL, call, classify::missing(what, &thing)).await
     }
 
     /// See [`crate::Engine::signal`].

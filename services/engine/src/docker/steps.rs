@@ -8,9 +8,7 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, MountVolumeOptions, ResourcesUlimits,
     RestartPolicy, RestartPolicyNameEnum,
 };
-use bollard::query_parameters::{
-    CreateContainerOptions, DownloadFromContainerOptions, RemoveContainerOptions, UploadToContainerOptions,
-};
+use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptions, RemoveContainerOptions};
 use futures_util::TryStreamExt;
 
 use super::connection::CALL;
@@ -42,18 +40,7 @@ impl Docker {
 
     /// See [`crate::Engine::put_file`].
     pub async fn put_file(&self, container: &str, folder: &str, name: &str) -> Result<(), EngineError> {
-        let (what, thing) = (format!("put a file into container `{container}`"), format!("container `{container}`"));
-        let archive = &archive(name).map_err(|error| EngineError::Refused {
-            what: what.clone(),
-            status: 0,
-            message: error.to_string(),
-        })?;
-        let options = &UploadToContainerOptions { path: folder.to_owned(), ..Default::default() };
-        let call = move |client: bollard::Docker| async move {
-            let body = bollard::body_full(archive.clone().into());
-            client.upload_to_container(container, Some(options.clone()), body).await
-        };
-        self.connection.call(&what, CALL, call, classify::missing(&what, &thing)).await
+        self.unpack(&format!("put a file into container `{container}`"), container, folder, archive(name)).await
     }
 
     /// See [`crate::Engine::get_file`].
